@@ -1,0 +1,1 @@
+"""The service: composition root, command line, dispatch and delivery."""

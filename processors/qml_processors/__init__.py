@@ -1,0 +1,1 @@
+"""Processors and the runner: events become findings and summaries."""

@@ -1,0 +1,98 @@
+"""The contract of a processor: pure steps from (state, event, rules) to findings and summaries.
+
+The runner owns states, order, timers, ids and commits; a processor only decides. See
+docs/architecture.md, "Processors and runner".
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from quantum_mlops.config.rules import Rules
+from quantum_mlops.events import Event, Severity
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One transition of a finding as a processor says it; the runner gives it its id and transition.
+
+    `rule` includes direction and sub-kind (`CircuitDrift`, `LowAccuracy/below`). Within one series
+    at most one finding per `rule` is open: `opened` while it is open, or `updated` and `closed` while
+    it is not, is an error of the processor. `notice` is a one-shot. `values` are finite.
+    """
+
+    transition: Literal["opened", "updated", "closed", "notice"]
+    rule: str
+    severity: Severity = "warning"
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    details: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    evidence: list[tuple[str, str]] = field(default_factory=list)
+    reason: str | None = None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A summary of [start, end) nanoseconds UTC; the series and `end` make its id."""
+
+    kind: Literal["run", "window"]
+    start: int
+    end: int
+    labels: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+
+
+class Forget(Struct, frozen=True):
+    """This series ended: its state goes, by tombstone. Open findings must be closed before."""
+
+
+Output = Finding | Summary | Forget
+S = TypeVar("S", bound=Struct)
+
+
+class Processor(Protocol[S]):
+    """One kind of watching. Stateless itself: everything that is remembered is in `S`.
+
+    `state` is a msgspec Struct without sets and aliases, with floats where floats are declared.
+    No method does IO, reads a clock, draws random numbers or touches globals.
+    """
+
+    name: str
+    version: int
+    state: type[S]
+
+    def keys(self, event: Event) -> Sequence[str]:
+        """Return the series that this event touches, ordered, no repeats; empty: not mine.
+
+        The partition key is not part of a key: the runner adds it.
+        """
+        ...
+
+    def open(self, key: str) -> S:
+        """Return the state of a series before its first event."""
+        ...
+
+    def apply(self, state: S, event: Event, rules: Rules) -> Iterable[Output]:
+        """Change `state` by one event and yield what follows from it.
+
+        `event.ingestedtime` is the effective one: the partition's `now`.
+        """
+        ...
+
+    def next_timer(self, state: S, rules: Rules) -> int | None:
+        """Return when `on_timer` is owed, in nanoseconds of the log's clock; None for a fresh state."""
+        ...
+
+    def on_timer(self, state: S, due: int, rules: Rules) -> Iterable[Output]:
+        """Do all that is owed up to `due`; afterwards `next_timer` is None or greater than `due`."""
+        ...
+
+    def migrate(self, raw: bytes, from_version: int) -> S:
+        """Return today's state from the msgpack bytes of an older version's.
+
+        Raises:
+            StateTooNewError: `from_version` is newer than `version`.
+
+        """
+        ...

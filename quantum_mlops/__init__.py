@@ -1,0 +1,1 @@
+"""quantum-mlops watches quantum-ML training and serving jobs."""

@@ -1,0 +1,113 @@
+"""Jobs: one submission to a backend, as several emitters see it.
+
+All job events carry the same struct, since a job's state is an order-free merge of them: the type
+gives the status, each field wins by its provider time.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from quantum_mlops.events.envelope import Label, Name
+from quantum_mlops.events.run import Failure
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+UtcTime = Annotated[datetime, Meta(tz=True)]
+Amount = Annotated[str, Meta(pattern=r"^-?\d{1,20}(\.\d{1,12})?$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+
+
+class Circuit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one circuit without its text.
+
+    `identity` is the `c1:` identity of the circuit as submitted, `source_identity` that of the
+    circuit before transpilation when it is known. `width` counts qubits, `depth` levels of gates.
+    """
+
+    identity: Label
+    source_identity: Label | None = None
+    name: Label | None = None
+    width: Count | None = None
+    depth: Count | None = None
+    two_qubit_gates: Count | None = None
+    gate_counts: dict[str, Count] = field(default_factory=dict)
+
+
+class Footprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a device that a job used.
+
+    `qubits` are physical and in circuit order; `edges` are the pairs that two-qubit gates used,
+    sorted; `calibration_id` covers the calibration values of exactly these.
+    """
+
+    qubits: list[Count] = field(default_factory=list)
+    edges: list[tuple[Count, Count]] = field(default_factory=list)
+    calibration_id: Label | None = None
+
+
+class Money(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An amount as decimal text with an ISO 4217 currency; amounts of two currencies never add."""
+
+    amount: Amount
+    currency: Currency
+    price_version: Label | None = None
+    source: Label | None = None
+
+
+class Cost(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job costs; unknown is null, never 0."""
+
+    estimated: Money | None = None
+    reserved: Money | None = None
+    final: Money | None = None
+
+
+class ProviderTimes(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The provider's own clock, never mixed with ours."""
+
+    created: UtcTime | None = None
+    queued: UtcTime | None = None
+    started: UtcTime | None = None
+    ended: UtcTime | None = None
+
+
+class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One job, as far as its emitter knows it; `job_id` is ours and names the job everywhere.
+
+    `shots_requested` and `shots_executed` are per circuit execution, `executions` counts those.
+    `role` is "canary" for the reference executions that the SDK adds, else null.
+    """
+
+    job_id: Name
+    provider: Label | None = None
+    backend: Label | None = None
+    provider_job_id: Label | None = None
+    session_id: Label | None = None
+    primitive: Label | None = None
+    role: Label | None = None
+    circuits: list[Circuit] = field(default_factory=list)
+    footprint: Footprint | None = None
+    shots_requested: Count | None = None
+    shots_executed: Count | None = None
+    executions: Count | None = None
+    times: ProviderTimes | None = None
+    submit_seconds: float | None = None
+    duration_seconds: float | None = None
+    pending_jobs: Count | None = None
+    queue_position: Count | None = None
+    cost: Cost | None = None
+    failure: Failure | None = None
+    mitigation: dict[str, str] = field(default_factory=dict)
+    status_text: Label | None = None
+
+
+class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A provider's session; `wall_seconds` since it was opened."""
+
+    session_id: Name
+    provider: Label | None = None
+    backend: Label | None = None
+    wall_seconds: float | None = None
+    idle_seconds: float | None = None
+    cost: Cost | None = None

@@ -1,0 +1,1 @@
+"""The spool: append-only segment files between instrumented code and the log."""

@@ -1,0 +1,1 @@
+"""The log seam and its homes: memory and SQLite."""
