@@ -1,0 +1,41 @@
+"""The mathematics of the processors: one standardised score per observation, then one chart. One file a method.
+
+Everything is pure. What runs once per event needs neither numpy nor scipy; designs and intervals load them when called.
+"""
+
+from quantum_mlops.stats.between_epoch import Epochs, add_observation, null_effect
+from quantum_mlops.stats.binomial import clopper_pearson, count_limits
+from quantum_mlops.stats.cusum import Cusum, average_run_length, threshold, update
+from quantum_mlops.stats.false_alarms import parse_rate
+from quantum_mlops.stats.hellinger import Distance, estimate_distance, hellinger_distance, noise_floor
+from quantum_mlops.stats.histogram import Cells, Histogram, chi_square, divergence, homogeneity, pair
+from quantum_mlops.stats.minimum_effect import null_noncentrality, score
+from quantum_mlops.stats.noncentral import normal_score, quantile, tails
+
+__all__ = [
+    "Cells",
+    "Cusum",
+    "Distance",
+    "Epochs",
+    "Histogram",
+    "add_observation",
+    "average_run_length",
+    "chi_square",
+    "clopper_pearson",
+    "count_limits",
+    "divergence",
+    "estimate_distance",
+    "hellinger_distance",
+    "homogeneity",
+    "noise_floor",
+    "normal_score",
+    "null_effect",
+    "null_noncentrality",
+    "pair",
+    "parse_rate",
+    "quantile",
+    "score",
+    "tails",
+    "threshold",
+    "update",
+]
