@@ -83,6 +83,7 @@ class RecordedDevice(AerSimulator):  # type: ignore[misc]  # qiskit-aer ships no
             target=target,
             **options,
         )
+        self.name = snapshot.backend_name  # AerSimulator appends its method; a device keeps its name
 
     @classmethod
     def load(cls, backend: str, date: str, **options: Any) -> Self:

@@ -59,7 +59,7 @@ class GateProperties(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One recorded calibration. Immutable, safe to share between threads.
+    """One recorded calibration. Nothing changes it after it was read, so threads may share it.
 
     >>> snapshot = Snapshot.load("hanoi", "2021-12-09")
     >>> snapshot.backend_name, snapshot.last_update_date.isoformat()
