@@ -7,6 +7,7 @@ the declared minimum effect stands in for it. Afterwards the null is the typical
 larger. "Typical" is the median, so that a minority of bad epochs, which are what must be found, cannot hide the next.
 """
 
+import math
 from statistics import median
 
 import msgspec
@@ -68,4 +69,4 @@ def null_effect(state: Epochs, minimum_effect: float) -> float:
     """
     if len(state.effects) < EPOCHS_NEEDED:
         return minimum_effect
-    return max(minimum_effect, max(0.0, median(state.effects)) ** 0.5)
+    return max(minimum_effect, math.sqrt(max(0.0, median(state.effects))))

@@ -16,6 +16,8 @@ Sided = Literal["one", "two"]
 _NODES_AT_LEAST = 48
 _NODES_PER_DEVIATION = 8  # the kernel is one standard deviation wide
 _LARGEST_LIMIT = 100.0
+_RUN_LENGTHS = (10.0, 1e9)
+_REFERENCE_VALUES = (0.25, 2.0)
 _LIMIT_TOLERANCE = 1e-7
 
 
@@ -101,7 +103,7 @@ def threshold(arl0: float, k: float = 0.5, sided: Sided = "one") -> float:
         >>> round(threshold(1e4), 2)
         7.36
     """
-    if not (10 <= arl0 <= 1e9 and 0.25 <= k <= 2):
+    if not (_RUN_LENGTHS[0] <= arl0 <= _RUN_LENGTHS[1] and _REFERENCE_VALUES[0] <= k <= _REFERENCE_VALUES[1]):
         msg = f"need an average run length in [10, 1e9] and k in [0.25, 2], got {arl0!r} and {k!r}"
         raise ValueError(msg)
     low, high = 1e-3, 1.0

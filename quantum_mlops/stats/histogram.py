@@ -123,7 +123,7 @@ def pair(reference: Histogram, observed: Mapping[str, int], rest: int = 0) -> Ce
         raise ValueError(msg)
     least = MIN_EXPECTED * reference.shots / min(shots, reference.shots)
     kept = [
-        (outcome, count) for outcome, count in zip(reference.outcomes, reference.counts) if count >= least
+        (outcome, count) for outcome, count in zip(reference.outcomes, reference.counts, strict=True) if count >= least
     ]
     if (rest or reference.rest) and len(kept) > LARGEST_WHEN_TRUNCATED:
         kept = sorted(sorted(kept, key=lambda cell: (-cell[1], cell[0]))[:LARGEST_WHEN_TRUNCATED])
@@ -148,7 +148,7 @@ def divergence(cells: Cells) -> float:
     shots, reference_shots = cells.shots, cells.reference_shots
     total = 0.0
     sqrt = math.sqrt
-    for x, y in zip(cells.observed, cells.reference):
+    for x, y in zip(cells.observed, cells.reference, strict=True):
         difference = sqrt((x + 0.25) / shots) - sqrt((y + 0.25) / reference_shots)
         total += difference * difference
     return total / 2
@@ -185,7 +185,7 @@ def chi_square(cells: Cells) -> tuple[float, int]:
     total, df = 0.0, -1
     scale = 1 / cells.shots + 1 / cells.reference_shots
     everything = cells.shots + cells.reference_shots
-    for x, y in zip(cells.observed, cells.reference):
+    for x, y in zip(cells.observed, cells.reference, strict=True):
         if x + y:
             df += 1
             difference = x / cells.shots - y / cells.reference_shots

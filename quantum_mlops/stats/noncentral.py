@@ -1,8 +1,8 @@
 """The noncentral chi-square distribution: both tails, a normal score that is exact far out, and quantiles.
 
 It is the distribution of a chi-square statistic when the effect is not zero (Patnaik 1949, Biometrika 36:202), and so
-the null of `minimum_effect`. Both tails are summed here as the Poisson mixture of central tails, from the largest term outwards, in plain
-Python: one score costs tens of microseconds and needs neither numpy nor scipy.
+the null of `minimum_effect`. Both tails are summed as the Poisson mixture of central tails, from the largest terms
+outwards, in plain Python: one score costs tens of microseconds and needs neither numpy nor scipy.
 """
 
 import math
@@ -21,8 +21,8 @@ _STANDARD = NormalDist()
 def tails(statistic: float, df: int, noncentrality: float) -> tuple[float, float]:
     """Probabilities below and above `statistic` under the noncentral chi-square distribution.
 
-    Where statistic + noncentrality exceed 1e4 the normal approximation
-    of Sankaran (1963, Biometrika 50:199) takes the place of the series; its error in the score is then below 1e-5.
+    Where statistic + noncentrality exceed 1e4 the normal approximation of Sankaran (1963, Biometrika 50:199) takes
+    the place of the series; its error in the score is then at most 0.001 (measured up to 4095 degrees of freedom).
 
     Returns:
         (P(X <= statistic), P(X > statistic)). The smaller one is accurate to about 1e-11 relative; the larger is
@@ -103,9 +103,7 @@ def quantile(probability: float, df: int, noncentrality: float) -> float:
 
 def _check(statistic: float, df: int, noncentrality: float) -> None:
     if not (0 <= statistic < math.inf and 0 <= noncentrality < math.inf and df >= 1):
-        msg = (
-            f"need statistic >= 0, df >= 1, noncentrality >= 0, got {statistic!r}, {df!r}, {noncentrality!r}"
-        )
+        msg = f"need statistic >= 0, df >= 1, noncentrality >= 0, got {statistic!r}, {df!r}, {noncentrality!r}"
         raise ValueError(msg)
 
 
