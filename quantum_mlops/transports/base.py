@@ -76,10 +76,14 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class Retained(Struct, frozen=True, kw_only=True):
-    """What one pass of retention removed; `unread` counts records some cursor had not read yet."""
+    """What one pass of retention removed; `unread` counts records some cursor had not read yet.
+
+    `complete` is False where a pass ended at its bound and there is more to remove: call again.
+    """
 
     removed: Mapping[str, int]
     unread: int
+    complete: bool = True
 
 
 class Log(Protocol):
@@ -104,6 +108,7 @@ class Log(Protocol):
         Sets `ingestedtime` to max(the partition's last, the log's clock), the same for equal instants.
         An event that already has an `ingestedtime` keeps it if it is not below the partition's last
         (import). `partition` overrides the choice by key (ticks and rules go to every partition).
+        Where this raises, nothing of the batch is in the log (EventTooLargeError: an event is over 64 KiB).
         `cursors` are named positions (`None` forgets one), stored in the same transaction:
         that is how a spool is acknowledged.
         """
@@ -142,11 +147,11 @@ class Log(Protocol):
         ...
 
     def retain(self, *, older_than: int, max_bytes: int, readers: Iterable[str] = ()) -> Retained:
-        """Remove records ingested before `older_than`, then the oldest until under `max_bytes`.
+        """Remove records ingested before `older_than`, then the oldest until under `max_bytes`; one bounded pass.
 
-        Never removes an events record at or after the last `replay_start` of its partition. Counts
-        records removed before the cursors named in `readers` (8-byte big-endian offsets, named
-        `<reader>/<stream>/<partition>`) have passed them.
+        Never removes rules (`config.applied`), nor an events record at or after the last `replay_start` of its
+        partition. Counts records removed before the cursors named in `readers` (8-byte big-endian offsets of the
+        next record, named `<reader>/<stream>/<partition>`) have passed them.
         """
         ...
 
