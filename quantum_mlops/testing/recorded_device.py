@@ -53,8 +53,8 @@ class RecordedDevice(AerSimulator):  # type: ignore[misc]  # qiskit-aer ships no
 
     The noise is that of Aer's `NoiseModel.from_backend_properties` for the whole snapshot, built only for the
     qubits of the job and kept. Aer is pinned to one thread (`max_parallel_threads=1`), enough for small
-    circuits; set the option to change it. Other keyword arguments are options of AerSimulator. Safe to use from
-    several threads; can be copied and pickled.
+    circuits; set the option to change it. Other keyword arguments are options of AerSimulator; a `noise_model`
+    of your own replaces the recorded one. Safe to use from several threads; can be copied and pickled.
 
     >>> device = RecordedDevice.load("hanoi", "2021-12-09")
     >>> device.name, device.num_qubits
@@ -135,6 +135,8 @@ class RecordedDevice(AerSimulator):  # type: ignore[misc]  # qiskit-aer ships no
 
     def noise_model(self, *circuits: QuantumCircuit) -> NoiseModel:
         """Return the noise that these circuits meet in one job; without circuits that of the whole device."""
+        if self.options.noise_model is not None:
+            return self.options.noise_model
         calibration = self._calibration
         qubits = qubits_in_use(circuits) if circuits else frozenset(range(calibration.snapshot.num_qubits))
         return calibration.noise(qubits)

@@ -8,6 +8,7 @@ from qiskit import QuantumCircuit
 from qiskit.primitives import BackendSamplerV2
 from qiskit.providers import BackendV2
 from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2
 from scipy.stats import chi2
 
@@ -146,6 +147,17 @@ def test_options_can_be_set_and_leave_the_name_alone():
     assert (device.options.method, device.options.max_parallel_threads) == ("statevector", 2)
     device.set_options(max_parallel_threads=None)
     assert device.options.max_parallel_threads == 1
+
+
+def test_a_noise_model_of_the_users_own_replaces_the_recorded_one():
+    circuit = QuantumCircuit(1, 1)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    recorded = RecordedDevice.load("hanoi", "2024-04-16")
+    assert set(recorded.run(circuit, shots=SHOTS).result().get_counts()) == {"0", "1"}
+    ideal = RecordedDevice.load("hanoi", "2024-04-16", noise_model=NoiseModel())
+    assert ideal.run(circuit, shots=SHOTS).result().get_counts() == {"1": SHOTS}
+    assert ideal.probabilities(circuit).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda device: pickle.loads(pickle.dumps(device))])  # noqa: S301
