@@ -18,6 +18,9 @@ MIN_EXPECTED = 5.0
 LARGEST_WHEN_TRUNCATED = 32
 """How many outcomes may keep a cell if either side reports some outcomes only as a rest."""
 
+MOST_OUTCOMES = 1024
+"""How many outcomes a pool tells apart; it bounds the state of wide circuits."""
+
 
 class Histogram(msgspec.Struct):
     """Pooled counts, sorted by outcome, so that its encoding does not depend on the order of arrival in a mapping.
@@ -25,7 +28,7 @@ class Histogram(msgspec.Struct):
     Attributes:
         outcomes: Outcome keys, ascending.
         counts: Counts, one for each outcome.
-        rest: Counts of outcomes that were reported without their key.
+        rest: Counts of outcomes that were reported without their key, or that came when the pool was full.
         shots: All counts together.
         samples: How many observations were pooled.
     """
@@ -38,6 +41,8 @@ class Histogram(msgspec.Struct):
 
     def add(self, counts: Mapping[str, int], rest: int = 0) -> None:
         """Pool one more observation; the order of `counts` does not matter.
+
+        Once `MOST_OUTCOMES` are told apart, counts of further outcomes join the rest.
 
         Raises:
             ValueError: If a count is negative. Nothing was pooled then.
@@ -52,13 +57,15 @@ class Histogram(msgspec.Struct):
         if rest < 0 or min(counts.values(), default=0) < 0:
             msg = f"counts must not be negative, got {dict(counts)!r} and a rest of {rest!r}"
             raise ValueError(msg)
-        for outcome, count in counts.items():
+        for outcome, count in sorted(counts.items()):
             index = bisect_left(self.outcomes, outcome)
             if index < len(self.outcomes) and self.outcomes[index] == outcome:
                 self.counts[index] += count
-            else:
+            elif len(self.outcomes) < MOST_OUTCOMES:
                 self.outcomes.insert(index, outcome)
                 self.counts.insert(index, count)
+            else:
+                self.rest += count
             self.shots += count
         self.rest += rest
         self.shots += rest

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from quantum_mlops.stats import Cells, Histogram, chi_square, divergence, homogeneity, pair
-from quantum_mlops.stats.histogram import LARGEST_WHEN_TRUNCATED
+from quantum_mlops.stats.histogram import LARGEST_WHEN_TRUNCATED, MOST_OUTCOMES
 
 Vector = NDArray[np.float64]
 counts = st.dictionaries(st.text("01", min_size=1, max_size=4), st.integers(0, 10_000), max_size=12)
@@ -51,6 +51,19 @@ def test_every_cell_but_the_last_expects_five_in_the_smaller_sample() -> None:
     pool.add({"00": 90_000, "01": 9_000, "10": 490, "11": 510})
     assert pair(pool, {"00": 1000}).reference == [90_000, 9_000, 510, 490]
     assert pair(pool, {"00": 980}).reference == [90_000, 9_000, 1_000]
+
+
+def test_a_full_pool_counts_further_outcomes_as_rest_whatever_their_order() -> None:
+    many = {format(i, "012b"): 1 + i for i in range(MOST_OUTCOMES + 76)}
+    straight, reverse = Histogram(), Histogram()
+    straight.add(many)
+    reverse.add(dict(reversed(many.items())))
+    assert straight == reverse
+    assert len(straight.outcomes) == MOST_OUTCOMES
+    assert straight.rest == sum(list(many.values())[MOST_OUTCOMES:])
+    assert straight.shots == sum(many.values()) == sum(straight.counts) + straight.rest
+    straight.add(many)
+    assert straight.counts[0] == 2
 
 
 def test_truncated_outcomes_leave_cells_to_the_most_probable_only() -> None:

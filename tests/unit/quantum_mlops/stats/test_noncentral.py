@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scipy import special, stats
 
 from quantum_mlops.stats.noncentral import MAX_SCORE, lower_gamma, normal_score, quantile, tails, upper_gamma
@@ -34,12 +36,31 @@ def test_the_score_is_exact_far_out_in_both_tails() -> None:
         assert normal_score(float(x), 15, 82.0) == pytest.approx(score, abs=1e-7)
 
 
+def test_the_lower_tail_is_exact_next_to_zero() -> None:
+    for statistic in (1e-30, 1e-18, 1e-12, 1e-6):
+        for noncentrality in (1e-6, 1.0, 30.0):
+            # One degree of freedom: (Z + sqrt(noncentrality))^2, so the density at zero settles it.
+            expected = 2 * math.sqrt(statistic) * stats.norm.pdf(math.sqrt(noncentrality))
+            assert tails(statistic, 1, noncentrality)[0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_scores_are_clipped_and_survive_absurd_input() -> None:
     assert normal_score(0.0, 15, 82.0) == -MAX_SCORE
     assert normal_score(0.0, 1, 0.0) == -MAX_SCORE
     assert normal_score(1e300, 15, 82.0) == MAX_SCORE
     assert normal_score(1e-300, 15, 1e7) == -MAX_SCORE
     assert normal_score(9_999.0, 1, 0.0) == MAX_SCORE
+
+
+@given(st.floats(0, 1e9), st.integers(1, 5_000), st.floats(0, 1e9))
+@example(9_000.0, 1, 1e-3)
+@example(1e-300, 5_000, 4_000.0)
+@example(5e-324, 1, 5e-324)
+def test_any_possible_arguments_give_probabilities_and_a_score(statistic: float, df: int, noncentrality: float) -> None:
+    below, above = tails(statistic, df, noncentrality)
+    assert 0 <= below <= 1
+    assert below + above == pytest.approx(1.0, abs=1e-12)
+    assert -MAX_SCORE <= normal_score(statistic, df, noncentrality) <= MAX_SCORE
 
 
 def test_the_score_increases_with_the_statistic_and_falls_with_the_noncentrality() -> None:
