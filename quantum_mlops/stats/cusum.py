@@ -69,7 +69,7 @@ def average_run_length(h: float, k: float = 0.5, sided: Sided = "one", shift: fl
     """Mean number of N(shift, 1) scores until the chart, started at zero, exceeds h.
 
     Page's integral equation L(u) = 1 + L(0) Phi(k - u) + integral of L(x) phi(x + k - u) over [0, h], solved by
-    Gauss-Legendre quadrature (Crosier 1986 and Goel & Wu 1971 tabulate the same equation). Two arms combine as
+    Gauss-Legendre quadrature (the equation of Goel & Wu 1971, Technometrics 13:221). Two arms combine as
     1/L = 1/L+ + 1/L- (Lucas & Crosier 1982, Technometrics 24:199). Needs numpy.
 
     Raises:

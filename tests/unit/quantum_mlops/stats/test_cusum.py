@@ -9,7 +9,7 @@ from quantum_mlops.stats import Cusum, average_run_length, threshold, update
 # Two-sided limits for k = 0.5, computed beforehand by an independent quadrature, not with this module.
 DESIGN = {370.4: 4.775, 1e3: 5.757, 1e4: 8.053, 1e5: 10.355, 1e6: 12.657}
 
-# Hawkins (1993, J. Quality Technology 25:463), as in Montgomery, table 9.4: two-sided, run length 370.
+# Hawkins (1993, Quality Engineering 5:463), as in Montgomery, table 9.4: two-sided, run length 370.
 HAWKINS = {0.25: 8.01, 0.5: 4.77, 0.75: 3.34, 1.0: 2.52, 1.25: 1.99, 1.5: 1.61}
 
 # Lucas & Crosier (1982, Technometrics 24:199) and Montgomery, table 9.3: two-sided, k = 0.5.
