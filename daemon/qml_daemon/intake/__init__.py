@@ -1,0 +1,1 @@
+"""The intake: what instrumented processes spooled goes onto the log, exactly once."""
