@@ -5,23 +5,20 @@ the middle is skipped to the next intact frame and returned with its reason. Not
 content; a segment that cannot be opened or read raises `OSError`.
 """
 
-import math
 import os
-import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from quantum_mlops.events import DATA_TYPES, Event, UnknownData
 from quantum_mlops.spool.frame import HEADER_BYTES, MAX_PAYLOAD_BYTES, Frame, Kind, find_frame, read_frame, seed_of
+from quantum_mlops.spool.nonfinite import holds_nonfinite, may_hold_nonfinite
 from quantum_mlops.spool.segment import SUFFIX, SegmentHeader, SpoolRecord, parse_name
 
 MAX_BROKEN_BYTES = 64 * 1024
 _LONGEST_FRAME = MAX_PAYLOAD_BYTES + HEADER_BYTES
 _WINDOW_BYTES = 4 * _LONGEST_FRAME
-_NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|\xca[\x7f\xff][\x80-\xff]")
 
 _decode_records = msgspec.msgpack.Decoder(list[SpoolRecord]).decode
 _decode_raws = msgspec.msgpack.Decoder(list[Raw]).decode
@@ -124,7 +121,7 @@ class SegmentReader:
             if frame.kind is Kind.HEADER and self.header is None:
                 broken.append((frame.payload[:MAX_BROKEN_BYTES], f"unreadable header of {self.path.name}"))
             return
-        if _NONFINITE.search(frame.payload) is None:
+        if not may_hold_nonfinite(frame.payload):
             try:
                 events += [self._event(record) for record in _decode_records(frame.payload)]
             except _ERRORS:
@@ -143,7 +140,7 @@ class SegmentReader:
             data = bytes(raw)
             try:
                 record = _decode_record(data)
-                if _NONFINITE.search(data) is not None and _has_nonfinite(_decode_any(record.data)):
+                if holds_nonfinite(bytes(record.data)):
                     broken.append((data, f"{record.type}: a number that is not finite"))
                 else:
                     events.append(self._event(record))
@@ -172,16 +169,8 @@ class SegmentReader:
         return source
 
 
-def _has_nonfinite(value: Any) -> bool:
-    match value:
-        case float():
-            return not math.isfinite(value)
-        case dict():
-            return any(map(_has_nonfinite, value.values()))
-        case list():
-            return any(map(_has_nonfinite, value))
-        case _:
-            return False
+def _unknown(data: Raw) -> UnknownData:
+    return UnknownData(Raw(msgspec.json.encode(_decode_any(data))))
 
 
 def read_folder(folder: str | os.PathLike[str]) -> list[Event]:

@@ -129,6 +129,6 @@ def boot_id() -> str:
 def pid_namespace() -> str:
     """Return the name of this process's pid namespace, or "" where the system does not tell."""
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""

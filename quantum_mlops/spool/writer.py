@@ -89,6 +89,10 @@ class Segment:
             self.touched = now
             os.utime(self._file)
 
+    def is_removed(self) -> bool:
+        """Return whether somebody deleted the file: what went there now would be lost."""
+        return os.fstat(self._file).st_nlink == 0
+
     def seal(self) -> None:
         """Say that nothing follows, bring it to the disk and close."""
         try:
@@ -140,7 +144,12 @@ class SpoolWriter:
             self._recount()
             if self.size_bytes + size > limit:
                 raise SpoolFullError(errno.EDQUOT, f"over {limit:.0f} bytes in the spool", str(self.folder))
-        segment = self._open.get(spool_class) or self._start(spool_class, created_time)
+        segment = self._open.get(spool_class)
+        if segment is not None and segment.is_removed():
+            self._open.pop(spool_class).abandon()
+            segment = None
+        if segment is None:
+            segment = self._start(spool_class, created_time)
         segment.write(records)
         if segment.size >= SEGMENT_BYTES:
             with contextlib.suppress(OSError):  # whole without its seal: the next number says that it is done

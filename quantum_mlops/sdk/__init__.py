@@ -1,0 +1,1 @@
+"""The SDK: what training code calls, and what instrumentations stand on."""

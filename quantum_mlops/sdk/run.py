@@ -1,0 +1,235 @@
+"""Runs: what events belong to, as a context manager, a decorator, or a handle for notebooks.
+
+Which run is current: the innermost one entered in this context (threads and asyncio tasks that copy
+the context inherit it); else the one started last in this process and not ended (plain threads, other
+notebook cells); else one implicit run per process. A forked child goes on in its parent's run but
+never ends it.
+"""
+
+import contextlib
+import functools
+import inspect
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from quantum_mlops.events import Context, Failure, RunEnded, RunHeartbeat, RunStarted
+from quantum_mlops.sdk.entry import Entry, Item
+from quantum_mlops.sdk.software import code_version, sdk_versions
+
+if TYPE_CHECKING:
+    from quantum_mlops.sdk.instrumentation import Canary
+    from quantum_mlops.sdk.recorder import Recorder
+
+HEARTBEAT_SECONDS = 30.0
+_MAX_LABEL = 512
+_MAX_MESSAGE = 2000
+_CANCELLED = ("KeyboardInterrupt", "CancelledError", "GeneratorExit")
+
+Status = Literal["completed", "failed", "cancelled"]
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Run:
+    """One training, validation or serving run. Made by `quantum_mlops.run`.
+
+    Nothing here raises or blocks. `step`, where set, is carried by the jobs and metrics of the run
+    that have no step of their own.
+    """
+
+    def __init__(self, recorder: "Recorder", name: str, labels: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        self.name = _label(name)
+        self.id = ""
+        self.nonce = ""
+        self.step: int | None = None
+        self.active = False
+        self.implicit = False
+        self.parent: Run | None = None
+        self.canaries: list[Canary] = []
+        self.context = Context()
+        self.beat = 0.0
+        self._recorder = recorder
+        self._labels = {key: None if value is None else _label(value) for key, value in labels.items()}
+        self._tags = {_label(key): _label(value) for key, value in tags.items()}
+        self._started = 0.0
+
+    def start(self) -> Self:
+        """Begin; nothing happens where it has begun already. A run that ended begins anew, with a new id."""
+        recorder = self._recorder
+        if self.active or not recorder.start():
+            return self
+        book = recorder.runs
+        self.nonce = recorder.nonce
+        self.id = f"{self.nonce}-{next(book.numbers)}"
+        self.context = Context(runid=self.id, **self._labels)
+        self._started = self.beat = time.monotonic()
+        self.active = True
+        book.enter(self)
+        recorder.defer(self._describe, run=self, type="run.started")
+        return self
+
+    def _describe(self) -> list[Item]:
+        started = RunStarted(
+            name=self.name,
+            tags=self._tags,
+            code_version=code_version(),
+            sdk_versions=sdk_versions(),
+            host=os.uname().nodename,
+            implicit=self.implicit,
+        )
+        return [Item("run.started", started)]
+
+    def end(self, status: Status = "completed", failure: Failure | None = None) -> None:
+        """End; nothing happens where it is not running, or was begun by another process."""
+        if not self.active:
+            return
+        recorder = self._recorder
+        for canary in self.canaries:
+            canary.cancel()
+        self.canaries.clear()
+        if self.nonce == recorder.nonce:
+            ended = RunEnded(status=status, duration_seconds=time.monotonic() - self._started, failure=failure)
+            recorder.emit("run.ended", ended, run=self)
+        self.active = False
+        recorder.runs.leave(self)
+
+    def log_metrics(
+        self,
+        values: Mapping[str, Any],
+        step: int | None = None,
+        phase: Literal["train", "validate", "serve"] | None = None,
+    ) -> bool:
+        """Log metrics of this run, whatever run is current; see `quantum_mlops.log_metrics`."""
+        return self._recorder.log_metrics(values, step, phase, run=self if self.active else None)
+
+    def heartbeat(self, now: float) -> Entry | None:
+        """Return the heartbeat that is due at the monotonic time `now`, or None. For the writer thread."""
+        if not self.active or self.nonce != self._recorder.nonce or now - self.beat < HEARTBEAT_SECONDS:
+            return None
+        self.beat = now
+        data = RunHeartbeat(uptime_seconds=now - self._started)
+        return Entry(time.time_ns(), "run.heartbeat", data, None, self, self.step, None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        status, failure = describe_end(error)
+        self.end(status, failure)
+
+    def __call__(self, function: _F) -> _F:
+        """Decorate a function or coroutine function: each call is one run of this name."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with self._another():
+                    return await function(*args, **kwargs)
+
+            return run_coroutine  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def run_function(*args: Any, **kwargs: Any) -> Any:
+            with self._another():
+                return function(*args, **kwargs)
+
+        return run_function  # type: ignore[return-value]
+
+    def _another(self) -> "Run":
+        return Run(self._recorder, self.name, self._labels, self._tags)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name!r} {self.id or 'not started'}>"
+
+
+class RunBook:
+    """The runs of one recorder: which are active in this process, and which is current where."""
+
+    def __init__(self) -> None:
+        self.numbers = itertools.count()
+        self.active: list[Run] = []
+        self._implicit: dict[str, Run] = {}
+        self._current: ContextVar[Run | None] = ContextVar("quantum_mlops_run", default=None)
+
+    def current(self) -> Run | None:
+        """Return the run that an event of the caller belongs to, or None where none was begun. Lock-free."""
+        run = self._current.get()
+        while run is not None and not run.active:
+            run = run.parent
+        if run is None:
+            active = self.active
+            if active:
+                with contextlib.suppress(IndexError):  # another thread ended it meanwhile
+                    return active[-1]
+            return self._implicit.get("run")
+        return run
+
+    def implicit(self, recorder: "Recorder") -> Run:
+        """Return this process's implicit run, begun at its first use."""
+        run = self._implicit.get("run")
+        if run is None:
+            made = Run(recorder, os.path.basename(sys.argv[0] if sys.argv else "") or "python", {}, {})  # noqa: PTH119
+            made.implicit = True
+            run = self._implicit.setdefault("run", made)
+            if run is made:
+                run.start()
+        return run
+
+    def enter(self, run: Run) -> None:
+        """Make a run current here, and for threads that have none of their own."""
+        if not run.implicit:
+            run.parent = self._current.get()
+            self._current.set(run)
+            self.active.append(run)
+
+    def leave(self, run: Run) -> None:
+        """Make the run before it current again."""
+        if self._current.get() is run:
+            self._current.set(run.parent)
+        with contextlib.suppress(ValueError):  # ended twice at once
+            self.active.remove(run)
+
+    def beating(self) -> list[Run]:
+        """Return the runs that owe heartbeats."""
+        return [*self.active, *self._implicit.values()]
+
+    def end_all(self) -> None:
+        """End what this process left open: at its exit."""
+        error = None if hasattr(sys, "ps1") else getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        status, failure = describe_end(error)
+        for run in reversed(self.beating()):
+            run.end(status, failure)
+
+    def forget_implicit(self) -> None:
+        """Let this process begin an implicit run of its own: after a fork."""
+        self._implicit = {}
+
+
+def describe_end(error: BaseException | None) -> tuple[Status, Failure | None]:
+    """Return how a run ended that `error` passed through.
+
+    >>> describe_end(ValueError("bad angle"))
+    ('failed', Failure(code='ValueError', message='bad angle'))
+    >>> describe_end(KeyboardInterrupt())[0]
+    'cancelled'
+    """
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "completed", None
+    kind = type(error)
+    try:
+        message = str(error)[:_MAX_MESSAGE]
+    except Exception:  # noqa: BLE001 - a user's own __str__; the kind of error is known anyway
+        message = ""
+    status: Status = "cancelled" if kind.__name__ in _CANCELLED else "failed"
+    return status, Failure(code=kind.__qualname__[:_MAX_LABEL], message=message)
+
+
+def _label(value: object) -> str:
+    return str(value)[:_MAX_LABEL]

@@ -1,0 +1,99 @@
+"""The recorder's one thread: wakes every 50 ms, hands the queue to the delivery, beats for runs.
+
+`drain` also runs in a caller's thread where no thread can be had (interpreter shutdown, a process
+limit); the lock around it is never touched by `emit`.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from quantum_mlops.sdk.delivery import Delivery
+from quantum_mlops.sdk.entry import Deferred, Entry, Ticket
+from quantum_mlops.sdk.notice import describe, say
+
+POLL_SECONDS = 0.05
+_REPORT_SECONDS = 1.0
+
+
+class Worker:
+    """Drains one queue into one delivery. `heartbeats` returns the entries due at a monotonic time."""
+
+    def __init__(self, queue: deque[Any], delivery: Delivery, heartbeats: Callable[[float], Iterable[Entry]]) -> None:
+        self.delivery = delivery
+        self.kept_bytes = 0
+        self._queue = queue
+        self._heartbeats = heartbeats
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._reported = 0.0
+        self._thread = threading.Thread(target=self._work, name="quantum-mlops", daemon=True)
+
+    def start(self) -> bool:
+        """Start the thread; False where the system gives none (then only `flush` and `stop` write)."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            say(f"no thread for the recorder: {describe(error)}; events are written at the end of the program")
+            return False
+        return True
+
+    def flush(self, deadline_seconds: float) -> bool:
+        """Return whether everything queued before the call was written within the deadline."""
+        if threading.current_thread() is self._thread:
+            return False  # a builder asks: it would wait for itself
+        ticket = Ticket()
+        self._queue.append((0, "", ticket, None, None, None, None))
+        if self._thread.is_alive():
+            self._wake.set()
+            ticket.done.wait(max(0.0, deadline_seconds))
+        else:
+            self._drain(time.monotonic() + deadline_seconds)
+        return ticket.done.is_set() and not ticket.failed
+
+    def stop(self, deadline_seconds: float) -> bool:
+        """Write what is queued, seal the segments and end; False where the deadline came first."""
+        self._stopping = True
+        if self._thread.is_alive():
+            self._wake.set()
+            self._thread.join(max(0.0, deadline_seconds))
+            return not self._thread.is_alive()
+        self._finish(time.monotonic() + deadline_seconds)
+        return not self._queue
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            self._drain(None)
+        self._finish(None)
+
+    def _finish(self, until: float | None) -> None:
+        self._drain(until)
+        with self._lock:
+            self.delivery.report_losses()
+            self.delivery.close()
+
+    def _drain(self, until: float | None) -> None:
+        """Take what is queued now, at most until a monotonic time."""
+        with self._lock:
+            for beat in self._heartbeats(time.monotonic()):
+                self.delivery.take(beat)
+            for _ in range(len(self._queue)):
+                entry = Entry(*self._queue.popleft())
+                self.delivery.take(entry)
+                if type(entry.data) is Deferred:
+                    self.kept_bytes -= entry.data.size_bytes
+                if until is not None and time.monotonic() > until:
+                    break
+            if not self._queue:
+                self.kept_bytes = 0  # additions of two threads at once may get lost: this ends the error
+            now = time.monotonic()
+            if now - self._reported >= _REPORT_SECONDS:
+                self._reported = now
+                self.delivery.report_losses()
+            self.delivery.write()
+            self.delivery.renew_leases()
