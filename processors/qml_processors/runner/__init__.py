@@ -1,0 +1,20 @@
+"""The runner: one order of all steps, timers, rules, recovery; processors only decide.
+
+See docs/architecture.md, "Processors and runner". Start reading at `partition.py`.
+"""
+
+from qml_processors.runner.plugins import load_processors
+from qml_processors.runner.replay import Replayed, replay
+from qml_processors.runner.rules_log import apply_config, config_event, tick_event
+from qml_processors.runner.runner import Runner, RunnerConfig
+
+__all__ = [
+    "Replayed",
+    "Runner",
+    "RunnerConfig",
+    "apply_config",
+    "config_event",
+    "load_processors",
+    "replay",
+    "tick_event",
+]

@@ -1,0 +1,89 @@
+"""The evidence bundle of a finding: what reproduces it, as JSON text.
+
+It holds the state before the step (msgpack, in base64: exact to the byte), the event or the due time,
+the rules in force, and what the finding's id is made of. `reproduce` runs the step again.
+"""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from qml_processors.base import Output, Processor
+from qml_processors.runner.cause import Cause
+from qml_processors.runner.series import Series
+from quantum_mlops import codec
+from quantum_mlops.config.rules import Rules
+from quantum_mlops.errors import DecodeError
+from quantum_mlops.events import Event
+
+MAX_BUNDLE_BYTES = 24 * 1024
+
+
+class Bundle(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The parts of a bundle. `armed` is the (source, id) and `opening` the count in the finding's id."""
+
+    processor: str
+    version: int
+    partitionkey: str
+    key: str
+    state: str
+    time: int
+    armed: tuple[str, str]
+    opening: int
+    rules: Rules
+    event: Raw | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Bundle).decode
+
+
+def pack(series: Series, cause: Cause, opening: int) -> str | None:
+    """Return the bundle of a finding, or None where there is none or it is over the limit."""
+    if cause.before is None or len(cause.before) > MAX_BUNDLE_BYTES:
+        return None
+    data = _encode(
+        Bundle(
+            processor=series.slot.name,
+            version=series.slot.version,
+            partitionkey=series.partitionkey,
+            key=series.key,
+            state=base64.b64encode(cause.before).decode(),
+            time=cause.time,
+            armed=(cause.source, cause.id),
+            opening=opening,
+            rules=cause.config.rules,
+            event=None if cause.event is None else Raw(codec.encode(cause.event)),
+        )
+    )
+    return data.decode() if len(data) <= MAX_BUNDLE_BYTES else None
+
+
+def unpack(text: str) -> Bundle:
+    """Return the parts of a bundle.
+
+    Raises:
+        DecodeError: the text is no bundle.
+
+    """
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DecodeError(f"no bundle: {error}", text.encode()) from error
+
+
+def reproduce(bundle: Bundle, processor: Processor[Any]) -> Iterable[Output]:
+    """Run the step of the bundle again and return what the processor says."""
+    state = msgspec.msgpack.decode(base64.b64decode(bundle.state), type=processor.state)
+    if bundle.event is None:
+        return list(processor.on_timer(state, bundle.time, bundle.rules))
+    return list(processor.apply(state, event_of(bundle, bundle.event), bundle.rules))
+
+
+def event_of(bundle: Bundle, raw: Raw) -> Event:
+    """Return the bundle's event as its processor saw it."""
+    event = codec.decode(bytes(raw))
+    return msgspec.structs.replace(event, ingestedtime=bundle.time)

@@ -1,0 +1,18 @@
+"""Python's cyclic collector, kept out of the way of a process that holds many small states.
+
+With the default thresholds a full collection over 100,000 series stalls a batch for 0.2 s.
+"""
+
+import gc
+
+_YOUNG, _MIDDLE, _OLD = 10_000, 50, 1_000
+
+
+def settle() -> None:
+    """Move what is alive out of the collector's sight and space full collections out.
+
+    Call it once after recovery; it takes as long as one full collection.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

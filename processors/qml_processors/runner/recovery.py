@@ -1,0 +1,165 @@
+"""Recovery: from the checkpoint and the log back to the very state at the watermark.
+
+Rows were written at different positions. The replay starts before the oldest unwritten change; a row
+that is ahead of it sleeps until the replay has come to its position. Outputs are suppressed: they were
+committed with the watermark. Afterwards the index of open findings is compared with the states.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import DecodeError, Raw
+
+from qml_processors.runner import failure, rows, step, watermark
+from qml_processors.runner.cause import Cause
+from qml_processors.runner.checkpoint import RollingCheckpoint
+from qml_processors.runner.comparison import compare
+from qml_processors.runner.counts import Counts
+from qml_processors.runner.duplicates import CountedSource, ForeignSource
+from qml_processors.runner.offsets import OffsetRanges
+from qml_processors.runner.outputs import IndexKey
+from qml_processors.runner.partition import Partition
+from qml_processors.runner.position import EVENT
+from qml_processors.runner.rules_schedule import Config, RulesSchedule
+from qml_processors.runner.series import Series, Slot
+from quantum_mlops.errors import LogError, StateTooNewError
+from quantum_mlops.transports.base import Checkpoint, Log, Stream
+
+_CHUNK = 500
+
+
+def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
+    """Bring a fresh partition to its watermark; return how many open findings did not match.
+
+    Raises:
+        StateTooNewError: a row was written by a newer version of its processor.
+        LogError: the log no longer holds what the replay needs, or it fails.
+
+    """
+    stored = log.checkpoint(partition.number)
+    if stored.watermark is None:
+        return 0
+    mark = _watermark(stored)
+    start = log.start(Stream.EVENTS, partition.number)
+    if start > mark.replay_offset:
+        raise LogError(f"partition {partition.number} starts at {start}, its replay needs {mark.replay_offset}")
+    partition.outputs.live = False
+    orphans = _load(partition, stored.rows, mark, rolling)
+    _replay(log, partition, rolling, mark)
+    return compare(partition, orphans)
+
+
+def _watermark(stored: Checkpoint) -> watermark.Watermark:
+    try:
+        return watermark.decode(stored.watermark or b"")
+    except DecodeError as error:
+        raise StateTooNewError(f"the watermark is of an unknown format: {error}") from error
+
+
+def _load(
+    partition: Partition, stored: Mapping[bytes, bytes], mark: watermark.Watermark, rolling: RollingCheckpoint
+) -> list[bytes]:
+    """Fill the partition from its rows; return the keys of rows whose processor is gone."""
+    configs: list[Config] = []
+    orphans: list[bytes] = []
+    for key, row in stored.items():
+        kind, *address = rows.decode_key(key)
+        if kind == rows.SERIES:
+            slot = partition.slots.get(address[0])
+            if slot is None:
+                orphans.append(key)
+            else:
+                _load_series(partition, slot, (address[1], address[2]), row)
+        elif kind == rows.OPEN:
+            index_key: IndexKey = (address[0], address[1], address[2], address[3])
+            partition.outputs.index[index_key] = rows.decode_open(row)
+        elif kind == rows.CONFIG:
+            configs.append(rows.decode_config(row))
+        else:
+            _load_source(partition, kind, (address[0], address[1]), row)
+    partition.schedule = RulesSchedule(configs, mark.replay_now)
+    partition.sleepers.sort(key=_position, reverse=True)
+    for series in reversed(partition.sleepers):
+        if series.gone and series.at is not None:
+            rolling.bury(series.at[0], series)
+    return orphans
+
+
+def _position(series: Series) -> tuple[int, int, int, tuple[int | str, ...]]:
+    return series.at or (-1, 0, EVENT, ())
+
+
+def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: bytes) -> None:
+    stored = rows.decode_series(row)
+    series = slot.series[key] = Series(slot, *key)
+    series.at = stored.at
+    series.last = stored.last
+    series.source = stored.source
+    series.id = stored.id
+    series.openings = stored.openings
+    series.late = stored.late
+    series.project = stored.project
+    series.errors = stored.errors
+    series.error_last = stored.error_last
+    series.open = stored.open
+    series.asleep = True
+    partition.sleepers.append(series)
+    if stored.state == rows.NOTHING:
+        return
+    if stored.version > slot.version:
+        raise StateTooNewError(
+            f"{slot.name}: a state of version {stored.version}, this is version {slot.version}; "
+            "run the newer quantum-mlops"
+        )
+    try:
+        series.state = _decode(slot, stored.state, stored.version)
+    except StateTooNewError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted, dead-lettered, reported
+        cause = Cause(series.last, series.source, series.id, series.late, partition.schedule.current)
+        step.touch(partition, series)
+        failure.fail(partition, series, cause, error)
+        partition.timers.arm(series, None)  # it sleeps; waking arms it
+
+
+def _decode(slot: Slot, state: Raw, version: int) -> object:
+    return slot.decode(bytes(state)) if version == slot.version else slot.migrate(bytes(state), version)
+
+
+def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: bytes) -> None:
+    stored = rows.decode_source(row)
+    source: CountedSource | ForeignSource
+    if kind == rows.COUNTED:
+        source = partition.sources[key] = CountedSource(key)
+        source.restore(rows.decode_spans(stored.content))
+    else:
+        source = partition.foreign[key] = ForeignSource(key)
+        source.restore(rows.decode_ids(stored.content))
+    source.at = stored.at
+    source.last = stored.last
+
+
+def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark) -> None:
+    """Take every step from the replay start to the watermark again, without outputs."""
+    target = mark.position
+    partition.until = target
+    partition.now = partition.previous = mark.replay_now
+    partition.dropped = OffsetRanges(mark.dropped)
+    partition.killed = list(mark.killed)
+    errors = dict(partition.counts.processor_errors)
+    offset = mark.replay_offset
+    while offset <= target[0]:
+        records = [r for r in log.read(Stream.EVENTS, partition.number, offset, _CHUNK) if r.offset <= target[0]]
+        if not records:
+            break
+        rolling.begin(offset)
+        partition.process(records, 2**62)
+        offset = records[-1].offset + 1
+    while partition.sleepers:
+        step.wake(partition, partition.sleepers.pop())
+    partition.until = None
+    partition.outputs.live = True
+    partition.position = target
+    partition.now, partition.previous = mark.now, mark.previous
+    partition.inside = -1 if target[2] == EVENT else target[0]
+    partition.counts = Counts(processor_errors=errors)
+    rolling.begin(partition.next_offset(0))

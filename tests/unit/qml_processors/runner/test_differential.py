@@ -1,0 +1,100 @@
+"""The heart: any batches, any crashes, any layout of partitions give what one uninterrupted replay gives."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace as structs_replace
+
+from qml_processors.runner import replay
+from quantum_mlops.codec import encode
+
+KINDS = ("metric",) * 12 + ("again",) * 4 + ("tick", "late", "foreign", "hole", "ended", "unknown", "config", "junk", "jump")
+WAITS = (0.0, 0.0, 0.0, 0.1, 1.0, 3.0, 9.0, 40.0, 3700.0)
+
+
+def _ops(bench, rng, length):
+    return [
+        bench.Op(
+            kind=rng.choice(KINDS),
+            wait=rng.choice(WAITS),
+            project=rng.randrange(3),
+            source=rng.randrange(2),
+            run=rng.randrange(3),
+            pick=rng.randrange(60),
+        )
+        for _ in range(length)
+    ]
+
+
+def _as_bytes(events):
+    return sorted(encode(structs_replace(event, ingestedtime=None)) for event in events)
+
+
+def _run_with_crashes(bench, log, rng, faults_per_run):
+    """Process the whole log in random batches, ending the process at random commits."""
+    crashes = 0
+    runner = None
+    faulty = bench.FaultyLog(log)
+    while True:
+        faulty.faults = [None] * rng.randrange(1, 12) + [rng.choice(["before", "after", "error"])]
+        if crashes >= faults_per_run:
+            faulty.faults = []
+        try:
+            if runner is None:
+                runner = bench.runner(faulty, checkpoint_rows=rng.choice([1, 1, 2, 50]))
+            if not runner.process_batch(rng.choice([1, 1, 2, 3, 5, 8, 50])):
+                return runner, crashes
+        except bench.Crash:
+            crashes += 1
+            runner = None
+        except bench.LogError:
+            crashes += 1
+        if rng.random() < 0.05 and crashes < faults_per_run:
+            crashes += 1
+            runner = None
+
+
+def _check(bench, seed, length=60, crashes=12):
+    rng = random.Random(seed)
+    ops = _ops(bench, rng, length)
+    reference = bench.story(1)
+    reference.play(ops)
+    expected = replay(reference.log, bench.toys())
+    for partitions in (1, 3):
+        story = bench.story(partitions)
+        story.play(ops)
+        runner, happened = _run_with_crashes(bench, story.log, rng, crashes)
+        seen = bench.read(story.log, "findings")
+        clock = {"clock_jump"} if partitions > 1 else set()
+        assert _as_bytes(_without(seen, clock)) == _as_bytes(_without(expected.findings, clock))
+        assert _as_bytes(bench.read(story.log, "summaries")) == _as_bytes(expected.summaries)
+        assert runner.states() == expected.states
+        assert all(partition.mismatches == 0 for partition in runner.stats().partitions)
+        assert runner.states() == replay(story.log, bench.toys()).states
+    return happened, len(expected.findings)
+
+
+def _without(events, processors):
+    return [event for event in events if event.source.removeprefix("qml://derived/") not in processors]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(seed=st.integers(0, 2**32))
+def test_any_batches_crashes_and_layouts_give_the_findings_and_states_of_one_replay(bench, seed):
+    _check(bench, seed)
+
+
+def test_the_random_streams_do_crash_and_do_find(bench):
+    happened = [_check(bench, seed, length=80) for seed in range(8)]
+    assert sum(crashes for crashes, _ in happened) > 20
+    assert sum(findings for _, findings in happened) > 100
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("start", range(0, 20_000, 1000))
+def test_many_random_streams_agree_with_their_replay(bench, start):
+    for seed in range(start, start + 1000):
+        _check(bench, seed + 10**9, length=120, crashes=30)
