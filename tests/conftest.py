@@ -19,8 +19,9 @@ _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911, PLR0912 - one branch a kind of type
     inspect = msgspec.inspect
     match kind:
-        case inspect.StrType(pattern=str() as pattern):
-            return st.from_regex(pattern, fullmatch=True).filter(lambda text: text.isascii() and "\n" not in text)
+        case inspect.StrType(pattern=str() as pattern, min_length=least):
+            fits = st.from_regex(pattern, fullmatch=True).filter(lambda text: text.isascii() and "\n" not in text)
+            return fits.filter(lambda text: len(text) >= (least or 0))
         case inspect.StrType(min_length=least):
             return st.text(st.characters(exclude_categories=("Cs",)), min_size=least or 0, max_size=12)
         case inspect.IntType(ge=low, le=high):
