@@ -78,6 +78,8 @@ class Partition:
                 left = self._fire(offset, left)
                 if left <= 0:
                     break
+            if self.until is not None and (offset, now, EVENT, ()) > self.until:
+                break
             self._take(event, offset)  # type: ignore[arg-type] # admitted records hold events
             self.position = (offset, now, EVENT, ())
             self.inside = -1

@@ -318,10 +318,14 @@ class Crash(BaseException):
 
 
 class FaultyLog:
-    """A log that ends the process (`Crash`), or fails (`LogError`), before or after the n-th commit."""
+    """A log that ends the process (`Crash`), or fails (`LogError`), before or after the n-th commit.
 
-    def __init__(self, log):
+    With `trim` retention follows at once: events below the replay start are gone.
+    """
+
+    def __init__(self, log, *, trim=False):
         self.log = log
+        self.trim = trim
         self.faults = []
         self.commits = 0
 
@@ -333,6 +337,9 @@ class FaultyLog:
             raise LogError("disk full")
         self.log.commit(partition, commit)
         self.commits += 1
+        if self.trim:
+            rows = self.log._rows[Stream.EVENTS, partition]
+            rows[:] = [row for row in rows if row[0] >= commit.replay_start]
         if fault == "after":
             raise Crash
 
