@@ -26,7 +26,7 @@ class Autolog:
 
     def load(self) -> None:
         """Install what the entry points name."""
-        for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        for point in importlib.metadata.entry_points(group=GROUP):
             try:
                 self.add(point.load()())
             except Exception as error:  # noqa: BLE001 - a plugin's fault: said, and the others go on

@@ -7,7 +7,7 @@ of them a no-op.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from quantum_mlops.sdk.notice import describe, say
+from quantum_mlops.sdk.notice import say
 from quantum_mlops.sdk.recorder import EXIT_SECONDS, Recorder, Stats
 from quantum_mlops.sdk.run import Run
 
@@ -57,7 +57,7 @@ def autolog(project: str | None = None, target: str | None = None) -> "Callable[
             say(f"autolog is already on for project {recorder.project!r}; it stays so")
         return current
     if project is not None or target is not None:
-        recorder.configure(project, target)
+        recorder.destination.choose(project, target)
     from quantum_mlops.sdk.autolog import Autolog  # noqa: PLC0415 - wrapt and entry points cost 0.1 s
 
     handle = Autolog(recorder)

@@ -11,55 +11,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Raw, Struct
 
-from quantum_mlops import codec
-from quantum_mlops.events import DATA_TYPES, SHORT_NAMES, Context, Event, UnknownData, type_name
-from quantum_mlops.sdk.entry import Deferred, Entry, Item, Ticket
+from quantum_mlops.sdk.entry import Deferred, Entry, Ticket
 from quantum_mlops.sdk.losses import Losses
 from quantum_mlops.sdk.notice import Notices, describe
-from quantum_mlops.sdk.scalars import host_scalar
+from quantum_mlops.sdk.packing import RefusedError, full_type, merge_context, pack_data, pack_record
 from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.spool.nonfinite import holds_nonfinite
 from quantum_mlops.spool.segment import SpoolClass, SpoolRecord, Writer, class_of
 from quantum_mlops.spool.writer import SpoolFullError, SpoolWriter
 
 WAITING_BYTES = 1024 * 1024
 _WRITE_SECONDS = 0.025
-_ENVELOPE_BYTES = 4096
-_JSON_PER_MSGPACK = 6  # one byte of msgpack becomes at most six of JSON: false, or a control character
-
-_FULL = {short: type_name(short) for short in SHORT_NAMES} | {name: name for name in DATA_TYPES}
-_RESERVED = frozenset(
-    name
-    for short, name in _FULL.items()
-    if short in ("tick", "config.applied") or short.startswith(("finding", "summary"))
-)
-_encoder = msgspec.msgpack.Encoder(enc_hook=host_scalar)
-_encode_json = msgspec.json.Encoder(enc_hook=host_scalar).encode
-_encode_record = msgspec.msgpack.Encoder().encode
-_decoders = {name: msgspec.msgpack.Decoder(data).decode for name, data in DATA_TYPES.items()}
-_decode_any = msgspec.msgpack.Decoder().decode
-_MAP_BYTES = frozenset(bytes([byte]) for byte in (*range(0x80, 0x90), 0xDE, 0xDF))
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class RefusedError(ValueError):
-    """This event cannot be sent; `reason` is the name under which the loss is counted."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 class _Stream:
-    """One (partition key, class): its number and the number of its next event."""
+    """One (partition key, class): its source and the number of its next event."""
 
-    __slots__ = ("n", "sequence")
+    __slots__ = ("n", "sequence", "source")
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, source: str) -> None:
         self.n = n
+        self.source = source
         self.sequence = 0
 
 
@@ -120,20 +94,19 @@ class Delivery:
         except BaseException as error:  # noqa: BLE001 - an instrumentation's fault, SystemExit included, must not end this thread: counted
             self._refuse("builder_failed", entry.type, error)
 
-    def _pack(  # noqa: PLR0913, PLR0917 - the fields of an event
+    def _pack(
         self, entry: Entry, kind: str, data: object, partitionkey: str | None, at: int, extra: Mapping[str, Any] | None
     ) -> None:
         try:
-            name = _FULL.get(kind, kind)
-            key = partitionkey or self._settings.project
-            context = _context(entry, extra)
+            name = full_type(kind)
+            project = self._settings.project
+            key = project if partitionkey is None else partitionkey
+            context = merge_context(None if entry.run is None else entry.run.context, entry.step, extra)
             raw = Raw(pack_data(name, data))
             spool_class = class_of(name)
             stream = self._streams.get((key, spool_class)) or self._open(key, spool_class)
-            record = SpoolRecord(stream.n, stream.sequence, name, at, key, self._settings.project, context, raw)
-            packed = _encode_record(record)
-            if len(packed) * _JSON_PER_MSGPACK + _ENVELOPE_BYTES > codec.MAX_EVENT_BYTES:
-                self._check(record)
+            record = SpoolRecord(stream.n, stream.sequence, name, at, key, project, context, raw)
+            packed = pack_record(record, stream.source)
         except RefusedError as error:
             self._refuse(error.reason, kind, error)
         except Exception as error:  # noqa: BLE001 - whatever a hostile object raises while it is read: counted
@@ -142,23 +115,9 @@ class Delivery:
             self._batches[spool_class].append(_Packed(packed, name, stream, stream.sequence))
             stream.sequence += 1
 
-    def _check(self, record: SpoolRecord) -> None:
-        """Refuse a record over the limit of one event."""
-        decode = _decoders.get(record.type)
-        data: Struct = decode(record.data) if decode else UnknownData(Raw(_encode_json(_decode_any(record.data))))
-        source = f"qml://{self._writer.host}/{self._writer.nonce}/{record.stream}"
-        event = Event(
-            id=f"{record.sequence:016x}", source=source, type=record.type, time=record.time,
-            partitionkey=record.partitionkey, project=record.project, context=record.context, data=data,
-            ingestedtime=record.time,
-        )  # fmt: skip
-        if (size := len(codec.encode(event))) > codec.MAX_EVENT_BYTES:
-            raise RefusedError("too_large", f"{size} bytes of JSON, at most {codec.MAX_EVENT_BYTES}")
-
     def _open(self, key: str, spool_class: SpoolClass) -> _Stream:
-        if not isinstance(key, str) or len(key) > 512:  # noqa: PLR2004 - the contract's label
-            raise RefusedError("invalid", "a partition key is a text of at most 512 characters")
-        stream = self._streams[key, spool_class] = _Stream(len(self._streams))
+        n = len(self._streams)
+        stream = self._streams[key, spool_class] = _Stream(n, f"qml://{self._writer.host}/{self._writer.nonce}/{n}")
         return stream
 
     def _refuse(self, reason: str, kind: str, error: BaseException) -> None:
@@ -232,64 +191,3 @@ class Delivery:
     def abandon(self) -> None:
         """Forget a parent process's files: after a fork."""
         self._spool.abandon()
-
-
-def _context(entry: Entry, extra: Mapping[str, Any] | None) -> Context:
-    run, step = entry.run, entry.step
-    if extra is None and step is None:
-        return run.context if run is not None else Context()
-    own = (
-        {}
-        if run is None
-        else {
-            name: value for name in run.context.__struct_fields__ if (value := getattr(run.context, name)) is not None
-        }
-    )
-    if step is not None:
-        own["step"] = _plain(step)
-    own.update({name: _plain(value) for name, value in (extra or {}).items() if value is not None})
-    unknown = own.keys() - set(Context.__struct_fields__)
-    if unknown:
-        raise RefusedError("invalid", f"no context attribute of the contract: {', '.join(map(str, sorted(unknown)))}")
-    return msgspec.convert(own, Context)
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int) else host_scalar(value)
-
-
-def pack_data(name: str, data: object) -> bytes:
-    """Return the msgpack of an event's data, valid against the contract.
-
-    Raises:
-        RefusedError: it is not of the type's shape, or holds a number that JSON has not.
-        Exception: whatever the objects in it raise.
-
-    """
-    if not isinstance(name, str) or not 0 < len(name) <= 512 or name in _RESERVED:  # noqa: PLR2004 - the contract's name
-        raise RefusedError("invalid", "not a type that an emitter may send")
-    packed = _encoder.encode(data)
-    decode = _decoders.get(name)
-    if decode is not None:
-        valid = decode(packed)
-        if type(data) is not type(valid):
-            packed = _encoder.encode(valid)
-    elif packed[:1] not in _MAP_BYTES:
-        raise RefusedError("invalid", "data is an object with named fields")
-    else:
-        _encode_json(_decode_any(packed))
-    if holds_nonfinite(packed):
-        raise RefusedError("invalid", "a number is not finite; JSON has no such number")
-    return packed
-
-
-def event_size_bytes(name: str, data: object) -> int:
-    """Return an upper bound of an event's JSON, for builders that choose between full data and statistics.
-
-    Raises:
-        Exception: whatever the objects in `data` raise.
-
-    >>> event_size_bytes("com.example.note", {"text": "x" * 100}) < 64 * 1024
-    True
-    """
-    return len(_encode_json(data)) + len(name) + _ENVELOPE_BYTES

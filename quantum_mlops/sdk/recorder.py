@@ -15,20 +15,21 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from quantum_mlops.errors import ConfigError
 from quantum_mlops.events import MetricLogged
-from quantum_mlops.sdk.delivery import Delivery, event_size_bytes
-from quantum_mlops.sdk.entry import Builder, Deferred, Entry, Item
+from quantum_mlops.sdk.delivery import Delivery
+from quantum_mlops.sdk.destination import Destination
+from quantum_mlops.sdk.entry import Builder, Deferred, Item
 from quantum_mlops.sdk.losses import Losses
 from quantum_mlops.sdk.notice import Notices, describe, say
+from quantum_mlops.sdk.packing import event_size_bytes
 from quantum_mlops.sdk.run import Run, RunBook
 from quantum_mlops.sdk.scalars import split_finite
-from quantum_mlops.sdk.settings import Settings, read_settings
+from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.sdk.worker import Worker
 from quantum_mlops.spool.segment import this_process
 from quantum_mlops.version import __version__
@@ -64,7 +65,7 @@ class Stats(Struct, frozen=True, kw_only=True):
 
 
 class Recorder:
-    """Records events of one process. Every method is thread-safe, never raises and, but for `flush` and `close`, never blocks.
+    """Records events of one process; every method is thread-safe, never raises, and only `flush` and `close` block.
 
     Without `settings` they come from the environment at the first use.
     """
@@ -72,7 +73,7 @@ class Recorder:
     def __init__(self, settings: Settings | None = None) -> None:
         self.runs = RunBook()
         self.autolog: Autolog | None = None
-        self._settings = settings
+        self.destination = Destination(settings)
         self._closed = False
         self._renew()
         os.register_at_fork(after_in_child=_renewal(weakref.ref(self)))
@@ -95,32 +96,14 @@ class Recorder:
             worker.delivery.abandon()
 
     @property
-    def settings(self) -> Settings:
-        """Where events go; a wrong environment disables the recorder with one line on stderr."""
-        return self._settings or self.configure()
-
-    def configure(self, project: str | None = None, target: str | None = None) -> Settings:
-        """Set project and target, before the first use; None takes them from the environment."""
-        try:
-            wanted = read_settings(os.environ, project, target)
-        except ConfigError as error:
-            say(f"{error}; nothing is recorded")
-            wanted = Settings(spool="", enabled=False)
-        if self._limit and self._settings != wanted:
-            say("project and target are already in use; the first ones stay")
-            return self.settings
-        self._settings = wanted
-        return wanted
-
-    @property
     def project(self) -> str:
         """Owner of the events."""
-        return self.settings.project
+        return self.destination.settings.project
 
     @property
     def enabled(self) -> bool:
         """False where every call is a no-op."""
-        return self.settings.enabled
+        return self.destination.settings.enabled
 
     def start(self) -> bool:
         """Start the thread, once; False where the recorder is disabled or closed."""
@@ -133,8 +116,8 @@ class Recorder:
         try:
             if not self._limit:
                 writer = this_process(self.nonce, __version__)
-                delivery = Delivery(self.settings, writer, self._losses, self._notices)
-                self._worker = Worker(self._queue, delivery, self._heartbeats)
+                delivery = Delivery(self.destination.settings, writer, self._losses, self._notices)
+                self._worker = Worker(self._queue, delivery, self.runs.heartbeats)
                 self._worker.start()
                 _at_exit(self.close)
                 self._limit = QUEUE_ENTRIES
@@ -208,14 +191,14 @@ class Recorder:
             return False
         try:
             finite, nonfinite, refused = split_finite(values)
-            if refused:
-                self.report("invalid", "metric.logged", TypeError(f"no number: {', '.join(refused[:10])}"))
-            if refused and not finite and not nonfinite:
-                return False
-            data = MetricLogged(values=finite, nonfinite=nonfinite, phase=phase)
         except Exception as error:  # noqa: BLE001 - a user's own mapping or number: counted
             self.report("invalid", "metric.logged", error)
             return False
+        if refused:
+            self.report("invalid", "metric.logged", TypeError(f"no number: {', '.join(refused[:10])}"))
+            if not finite and not nonfinite:
+                return False
+        data = MetricLogged(values=finite, nonfinite=nonfinite, phase=phase)
         return self.emit("metric.logged", data, context=None if step is None else {"step": step}, run=run)
 
     def report(self, reason: str, kind: str, error: BaseException | None = None) -> None:
@@ -235,14 +218,14 @@ class Recorder:
         mlflow_run: str | None = None,
     ) -> Run:
         """Return a run of this recorder, not begun yet; see `quantum_mlops.run`."""
-        return Run(self, name, {"experimentid": experiment, "variant": variant, "mlflowrunid": mlflow_run}, tags or {})
+        return Run(self, name, experiment=experiment, variant=variant, tags=tags, mlflow_run=mlflow_run)
 
     def current_run(self) -> Run | None:
         """Return the run that an event of the caller would belong to, or None where none was begun."""
         return self.runs.current()
 
     def flush(self, deadline_seconds: float = EXIT_SECONDS) -> bool:
-        """Block until everything queued before is in the spool; False where the deadline came first or the spool failed."""
+        """Block until what was queued is in the spool; False where the deadline came first or the spool failed."""
         worker = self._worker
         return True if worker is None else worker.flush(deadline_seconds)
 
@@ -272,7 +255,7 @@ class Recorder:
             waiting=0 if delivery is None else delivery.waiting,
             dropped=reasons.total(),
             reasons=dict(reasons),
-            spool=self.settings.spool,
+            spool=self.destination.settings.spool,
             spool_bytes=0 if delivery is None else delivery.spool_bytes,
         )
 
@@ -286,12 +269,6 @@ class Recorder:
         if self.enabled:
             self._losses.count("closed", kind)
         return False
-
-    def _heartbeats(self, now: float) -> Iterator[Entry]:
-        for run in self.runs.beating():
-            beat = run.heartbeat(now)
-            if beat is not None:
-                yield beat
 
 
 def _renewal(reference: "weakref.ref[Recorder]") -> Callable[[], None]:

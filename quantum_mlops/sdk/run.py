@@ -18,6 +18,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from msgspec.structs import replace
+
 from quantum_mlops.events import Context, Failure, RunEnded, RunHeartbeat, RunStarted
 from quantum_mlops.sdk.entry import Entry, Item
 from quantum_mlops.sdk.software import code_version, sdk_versions
@@ -42,7 +44,16 @@ class Run:
     that have no step of their own.
     """
 
-    def __init__(self, recorder: "Recorder", name: str, labels: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        recorder: "Recorder",
+        name: str,
+        *,
+        experiment: str | None = None,
+        variant: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        mlflow_run: str | None = None,
+    ) -> None:
         self.name = _label(name)
         self.id = ""
         self.nonce = ""
@@ -51,12 +62,15 @@ class Run:
         self.implicit = False
         self.parent: Run | None = None
         self.canaries: list[Canary] = []
-        self.context = Context()
-        self.beat = 0.0
+        self._labels = Context(
+            experimentid=None if experiment is None else _label(experiment),
+            variant=None if variant is None else _label(variant),
+            mlflowrunid=None if mlflow_run is None else _label(mlflow_run),
+        )
+        self.context = self._labels
         self._recorder = recorder
-        self._labels = {key: None if value is None else _label(value) for key, value in labels.items()}
-        self._tags = {_label(key): _label(value) for key, value in tags.items()}
-        self._started = 0.0
+        self._tags = {_label(key): _label(value) for key, value in (tags or {}).items()}
+        self._started = self._beat = 0.0
 
     def start(self) -> Self:
         """Begin; nothing happens where it has begun already. A run that ended begins anew, with a new id."""
@@ -66,8 +80,8 @@ class Run:
         book = recorder.runs
         self.nonce = recorder.nonce
         self.id = f"{self.nonce}-{next(book.numbers)}"
-        self.context = Context(runid=self.id, **self._labels)
-        self._started = self.beat = time.monotonic()
+        self.context = replace(self._labels, runid=self.id)
+        self._started = self._beat = time.monotonic()
         self.active = True
         book.enter(self)
         recorder.defer(self._describe, run=self, type="run.started")
@@ -109,9 +123,9 @@ class Run:
 
     def heartbeat(self, now: float) -> Entry | None:
         """Return the heartbeat that is due at the monotonic time `now`, or None. For the writer thread."""
-        if not self.active or self.nonce != self._recorder.nonce or now - self.beat < HEARTBEAT_SECONDS:
+        if not self.active or self.nonce != self._recorder.nonce or now - self._beat < HEARTBEAT_SECONDS:
             return None
-        self.beat = now
+        self._beat = now
         data = RunHeartbeat(uptime_seconds=now - self._started)
         return Entry(time.time_ns(), "run.heartbeat", data, None, self, self.step, None)
 
@@ -143,7 +157,9 @@ class Run:
         return run_function  # type: ignore[return-value]
 
     def _another(self) -> "Run":
-        return Run(self._recorder, self.name, self._labels, self._tags)
+        made = Run(self._recorder, self.name, tags=self._tags)
+        made._labels = self._labels
+        return made
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r} {self.id or 'not started'}>"
@@ -175,7 +191,7 @@ class RunBook:
         """Return this process's implicit run, begun at its first use."""
         run = self._implicit.get("run")
         if run is None:
-            made = Run(recorder, os.path.basename(sys.argv[0] if sys.argv else "") or "python", {}, {})  # noqa: PTH119
+            made = Run(recorder, os.path.basename(sys.argv[0] if sys.argv else "") or "python")  # noqa: PTH119
             made.implicit = True
             run = self._implicit.setdefault("run", made)
             if run is made:
@@ -196,15 +212,18 @@ class RunBook:
         with contextlib.suppress(ValueError):  # ended twice at once
             self.active.remove(run)
 
-    def beating(self) -> list[Run]:
-        """Return the runs that owe heartbeats."""
+    def heartbeats(self, now: float) -> list[Entry]:
+        """Return the heartbeats that are due at the monotonic time `now`. For the writer thread."""
+        return [beat for run in self._owned() if (beat := run.heartbeat(now)) is not None]
+
+    def _owned(self) -> list[Run]:
         return [*self.active, *self._implicit.values()]
 
     def end_all(self) -> None:
         """End what this process left open: at its exit."""
         error = None if hasattr(sys, "ps1") else getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         status, failure = describe_end(error)
-        for run in reversed(self.beating()):
+        for run in reversed(self._owned()):
             run.end(status, failure)
 
     def forget_implicit(self) -> None:
