@@ -41,6 +41,7 @@ class RollingCheckpoint:
 
     def bury(self, at: int, series: Series) -> None:
         """Note a tombstone row at offset `at`: it goes when the replay start has passed it."""
+        series.buried = at
         self._passing.append((at, series))
 
     def commit(self, limit: int | None = None) -> Commit | None:
@@ -130,8 +131,8 @@ class RollingCheckpoint:
     def _sweep(self, changed: dict[bytes, bytes | None]) -> None:
         partition = self.partition
         while self._passing and self._passing[0][0] < self.replay_offset:
-            _, series = self._passing.popleft()
-            if series.gone and series.since is None:
+            at, series = self._passing.popleft()
+            if series.gone and series.since is None and series.buried == at:
                 changed[rows.series_key(series)] = None
                 series.slot.series.pop((series.partitionkey, series.key), None)
         for config in partition.schedule.prune(self.replay_now):

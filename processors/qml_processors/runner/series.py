@@ -38,12 +38,13 @@ class Series:
 
     `state` is None where nothing is remembered (forgotten, or `open` failed). `since` is the replay
     offset of the oldest change that no checkpoint row holds; None: clean. While `asleep` (in a
-    recovery) the row `at` is ahead of the replay and ignores it.
+    recovery) the row `at` is ahead of the replay and ignores it. `buried` is the offset of its last tombstone.
     """
 
     __slots__ = (
         "asleep",
         "at",
+        "buried",
         "due",
         "entry",
         "error_last",
@@ -83,6 +84,7 @@ class Series:
         self.since: int | None = None
         self.asleep = False
         self.at: Position | None = None
+        self.buried = -1
 
     @property
     def name(self) -> str:
