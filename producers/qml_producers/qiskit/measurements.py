@@ -1,0 +1,217 @@
+"""From captures to the contract's structs: jobs and measured shots. Runs in the writer's thread.
+
+A parameter sweep becomes one event for each of its elements while they are few, else one event with the pooled
+statistics of the whole pub.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Submission
+from qml_producers.qiskit.circuits import CircuitReader
+from qml_producers.qiskit.expectations import expectations, observables_label
+from qml_producers.qiskit.footprint import union
+from qml_producers.qiskit.shots import join_registers, pack, pool
+from qml_producers.qiskit.snapshots import Backends, Calibration
+from quantum_mlops.circuits import parameters_digest
+from quantum_mlops.events import Circuit, Failure, Footprint, Job, Outcomes, Register, ShotsMeasured
+
+MAX_PARTS = 256  # events of one job; a pub that would exceed it is pooled
+_MAX_MESSAGE = 2000
+_MAX_LABEL = 512
+_MAX_CIRCUITS = 64  # described in one job event
+
+
+class JobReader:
+    """Makes the structs of jobs. For one thread: the writer's."""
+
+    def __init__(self, backends: Backends) -> None:
+        self.backends = backends
+        self._circuits = CircuitReader()
+
+    def describe(self, submission: Submission) -> None:
+        """Fill in what is known of the circuits."""
+        for pub in submission.pubs:
+            if pub.facts is None:
+                pub.facts = self._circuits.read(pub.circuit, pub.key)
+                if pub.source is not None:
+                    pub.source_identity = self._circuits.read(pub.source, id(pub.source)).circuit.identity
+
+    def calibration(self, submission: Submission) -> Calibration | None:
+        """Return the calibration in force at submission; None without a device that publishes one."""
+        if submission.backend is None:
+            return None
+        found = self.backends.calibration(submission.backend, submission.token)
+        return found if found.columns else None
+
+    def created(self, submission: Submission) -> Job:
+        """Return the data of `job.created`."""
+        self.describe(submission)
+        calibration = self.calibration(submission)
+        used = union((pub.facts.qubits, pub.facts.edges) for pub in submission.pubs if pub.facts is not None)
+        sampled = submission.kind == "sampler"
+        return Job(
+            job_id=submission.job_id,
+            provider=submission.provider,
+            backend=_backend(submission),
+            provider_job_id=submission.job_id,
+            primitive=submission.primitive,
+            role=submission.role,
+            circuits=_circuits(submission.pubs),
+            footprint=_footprint(calibration, *used),
+            shots_requested=_common(pub.shots for pub in submission.pubs),
+            executions=sum(math.prod(pub.shape) for pub in submission.pubs) if sampled else None,
+            submit_seconds=submission.submit_seconds,
+        )
+
+    def measured(self, submission: Submission, results: Sequence[CapturedResult]) -> Iterator[ShotsMeasured]:
+        """Yield the data of `shots.measured`, pub by pub."""
+        self.describe(submission)
+        calibration = self.calibration(submission)
+        left = MAX_PARTS
+        for number, (pub, result) in enumerate(zip(submission.pubs, results, strict=True)):
+            parts = list(_estimates(pub, result) if result.values is not None else _samples(pub, result, left))
+            left -= len(parts)
+            facts = pub.facts
+            if facts is None or not parts:
+                continue
+            used = _footprint(calibration, facts.qubits, facts.edges)
+            for part, measured in enumerate(parts):
+                yield ShotsMeasured(
+                    job_id=submission.job_id,
+                    backend=_backend(submission),
+                    provider=submission.provider,
+                    footprint=used,
+                    pub=number,
+                    part=part,
+                    circuit=facts.circuit.identity,
+                    circuit_name=facts.circuit.name,
+                    reference="canary" if submission.role == "canary" else None,
+                    **measured,
+                )
+
+
+def ended(submission: Submission, seconds: float, results: Sequence[CapturedResult]) -> Job:
+    """Return the data of `job.completed`."""
+    return Job(
+        job_id=submission.job_id,
+        backend=_backend(submission),
+        provider=submission.provider,
+        role=submission.role,
+        shots_executed=_common(result.shots for result in results),
+        executions=sum(math.prod(pub.shape) for pub in submission.pubs) if submission.kind == "sampler" else None,
+        duration_seconds=seconds,
+    )
+
+
+def failed(submission: Submission, seconds: float, error: BaseException | None) -> Job:
+    """Return the data of `job.failed`, or of `job.cancelled` where there is no error."""
+    return Job(
+        job_id=submission.job_id,
+        backend=_backend(submission),
+        provider=submission.provider,
+        primitive=submission.primitive,
+        role=submission.role,
+        duration_seconds=seconds,
+        failure=None if error is None else failure_of(error),
+    )
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return the type and message of an exception, cut to the contract's lengths."""
+    return Failure(code=type(error).__name__[:_MAX_LABEL], message=str(error)[:_MAX_MESSAGE])
+
+
+def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[dict[str, Any]]:
+    """One element of a sweep after the other, or all of them pooled where they are more than `left`."""
+    if not result.registers or result.shots is None:
+        return
+    elements = math.prod(pub.shape)
+    arrays = [
+        (np.frombuffer(data, np.uint8).reshape(elements, result.shots, shape[-1]), bits)
+        for _, bits, data, shape in result.registers
+    ]
+    common = {"registers": [Register(name=name[:_MAX_LABEL], bits=bits) for name, bits, _, _ in result.registers]}
+    values = ordered_values(pub)
+    if elements > left:
+        rows, bits = join_registers([(array.reshape(-1, array.shape[-1]), bits) for array, bits in arrays])
+        shots = elements * result.shots
+        yield {**common, "shots": shots, "parameters": _digest(values), "statistics": pool(rows, bits)}
+        return
+    table = None if values is None else values.reshape(elements, -1)
+    for element in range(elements):
+        rows, bits = join_registers([(array[element], bits) for array, bits in arrays])
+        packed = pack(rows, bits)
+        kind = "outcomes" if isinstance(packed, Outcomes) else "statistics"
+        digest = None if table is None else _digest(table[element])
+        yield {**common, "shots": result.shots, "parameters": digest, kind: packed}
+
+
+def _estimates(pub: CapturedPub, result: CapturedResult) -> Iterator[dict[str, Any]]:
+    if result.values is None:
+        return
+    label = observables_label(np.ravel(np.array(pub.observables.tolist(), dtype=object)).tolist())
+    digest = _digest(ordered_values(pub))
+    for expectation in expectations(result.values, result.errors, label):
+        yield {"shots": result.shots or 0, "parameters": digest, "expectation": expectation}
+
+
+def ordered_values(pub: CapturedPub) -> NDArray[np.float64] | None:
+    """Return the bound values, last axis in the order of `circuit.parameters`; None without parameters."""
+    if not pub.values:
+        return None
+    names = tuple(parameter.name for parameter in pub.circuit.parameters)
+    if len(pub.values) == 1:
+        ((keys, array),) = pub.values.items()
+        if keys == names:
+            return array
+    by_name = {name: array[..., i] for keys, array in pub.values.items() for i, name in enumerate(keys)}
+    return np.stack(np.broadcast_arrays(*[by_name[name] for name in names]), axis=-1) if names else None
+
+
+def _digest(values: NDArray[np.float64] | None) -> str | None:
+    return None if values is None else parameters_digest(np.ravel(values).tolist())
+
+
+def _circuits(pubs: Iterable[CapturedPub]) -> list[Circuit]:
+    """Each distinct circuit once, in order."""
+    found: dict[tuple[str, str | None], Circuit] = {}
+    for pub in pubs:
+        if pub.facts is None:
+            continue
+        circuit = pub.facts.circuit
+        if (circuit.identity, pub.source_identity) not in found:
+            found[circuit.identity, pub.source_identity] = (
+                circuit
+                if pub.source_identity is None
+                else Circuit(
+                    identity=circuit.identity,
+                    source_identity=pub.source_identity,
+                    name=circuit.name,
+                    width=circuit.width,
+                    depth=circuit.depth,
+                    two_qubit_gates=circuit.two_qubit_gates,
+                    gate_counts=circuit.gate_counts,
+                )
+            )
+    return list(found.values())[:_MAX_CIRCUITS]
+
+
+def _footprint(calibration: Calibration | None, qubits: list[int], edges: list[tuple[int, int]]) -> Footprint | None:
+    if calibration is None:
+        return None
+    return Footprint(qubits=qubits, edges=edges, calibration_id=calibration.restricted_id(qubits, edges))
+
+
+def _backend(submission: Submission) -> str:
+    return submission.primitive if submission.backend is None else submission.backend.name
+
+
+def _common(values: Iterable[int | None]) -> int | None:
+    """The one value that all share, else None."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else None
