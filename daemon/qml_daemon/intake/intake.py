@@ -62,10 +62,14 @@ class Intake:
         folder: the spool; may be absent.
         clock: nanoseconds UTC.
         host_facts: where this process runs (`adoption.this_host()`).
+        slice_bytes: what is read of one segment before it is another's turn.
 
     """
 
-    def __init__(self, log: Log, folder: Path | str, clock: Clock, host_facts: HostFacts) -> None:
+    def __init__(
+        self, log: Log, folder: Path | str, clock: Clock, host_facts: HostFacts, slice_bytes: int = SLICE_BYTES
+    ) -> None:
+        self._slice_bytes = slice_bytes
         self._log = log
         self._folder = Path(folder)
         self._clock = clock
@@ -151,7 +155,7 @@ class Intake:
         before = batch.positions.get(name, segment.cursor).position
         try:
             final = self._spool.is_final(segment, now)
-            chunk = segment.read(before, SLICE_BYTES, final=final)
+            chunk = segment.read(before, self._slice_bytes, final=final)
         except OSError as error:
             self._retry_at[name] = now + _RETRY
             self._fault = f"{segment.path}: {error.strerror}"
