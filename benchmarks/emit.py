@@ -68,7 +68,8 @@ def emit_rows(folder: Path) -> list[Row]:
     job = Job(job_id="1", provider="local", backend="hanoi", primitive="sampler", shots_requested=1024)
     values = {"loss": 0.3, "accuracy": 0.9}
     handler = logging.FileHandler(folder / "app.log")
-    logger = logging.Logger("bench")
+    logger = logging.getLogger("bench")
+    logger.propagate = False
     logger.addHandler(handler)
     with recorder.run("bench"):
         hot(lambda: recorder.emit("metric.logged", metric), 5000)
