@@ -1,0 +1,1 @@
+"""From findings to notifications: alerts, routes, groups and their timers."""

@@ -1,0 +1,73 @@
+"""A group: alerts that are told together, and what its receiver was told last."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from qml_daemon.alert import Alert, worst_first
+from qml_daemon.dispatch.decide import Reason, Told, needs_notification
+from qml_daemon.dispatch.fingerprint import fingerprint
+from qml_daemon.dispatch.routes import Path
+from qml_daemon.notification import MAX_ALERTS, Notification
+
+Members = dict[str, bool]
+
+
+class Group(Struct, kw_only=True):
+    """`members` maps an alert's key to whether it was told as firing. `flush` is when to decide next. Times in ns."""
+
+    key: str
+    labels: dict[str, str]
+    flush: int
+    notified: int | None = None
+    number: int = 0
+    members: Members = field(default_factory=dict)
+
+    def told(self) -> Told | None:
+        """Return what the receiver was told last, or None where it was told nothing."""
+        if self.notified is None:
+            return None
+        return Told(frozenset(key for key, told in self.members.items() if told), self.notified)
+
+
+class Flush(Struct):
+    """What a flush of a group comes to: perhaps a notification, and the members afterwards."""
+
+    notification: Notification | None
+    members: Members
+
+
+def flush_group(group: Group, path: Path, alerts: Mapping[str, Alert], now: int) -> Flush:
+    """Decide what the group says at `now`. Pure: the group and the alerts stay as they are.
+
+    Resolved alerts and notices leave the group with the flush, told or not.
+    """
+    members = [alerts[key] for key in group.members]
+    by_status: dict[str, set[str]] = {"firing": set(), "resolved": set(), "notice": set()}
+    for alert in members:
+        by_status[alert.status].add(alert.key)
+    told = group.told()
+    reason = needs_notification(
+        told, by_status["firing"], by_status["resolved"], by_status["notice"], now - path.repeat_interval
+    )
+    if reason is None:
+        kept: Members = {key: group.members[key] for key in group.members if key in by_status["firing"]}
+        return Flush(None, kept)
+    shown = [alert for alert in members if alert.status != "resolved" or (told and alert.key in told.firing)]
+    return Flush(_notify(group, path, shown, reason, now), dict.fromkeys(sorted(by_status["firing"]), True))
+
+
+def _notify(group: Group, path: Path, shown: list[Alert], reason: Reason, now: int) -> Notification:
+    counts = {status: sum(alert.status == status for alert in shown) for status in ("firing", "resolved", "notice")}
+    return Notification(
+        id=fingerprint({"group": group.key, "time": str(now), "number": str(group.number)}),
+        group=group.key,
+        receiver=path.receiver,
+        reason=reason.value,
+        time=now,
+        labels=group.labels,
+        alerts=worst_first(shown)[:MAX_ALERTS],
+        firing=counts["firing"],
+        resolved=counts["resolved"],
+        notices=counts["notice"],
+    )

@@ -1,0 +1,56 @@
+"""What the types of the sections cannot say: checks across keys, one line a mistake."""
+
+import math
+from collections.abc import Iterator
+
+from quantum_mlops.config.keys import suggest
+from quantum_mlops.config.matcher import parse_matcher
+from quantum_mlops.config.rules import Rules, ThresholdRule
+from quantum_mlops.config.sections import Route, Sections
+
+
+def check_sections(sections: Sections) -> Iterator[str]:
+    """Yield one line a mistake, with the path of its key."""
+    yield from _check_rules(sections.rules)
+    if sections.route is None:
+        if sections.receivers:
+            name = next(iter(sections.receivers))
+            yield f'route: nothing is sent to the receivers without it; add [route] receiver = "{name}"'
+        return
+    if sections.route.receiver is None:
+        yield "route.receiver: the top route needs a receiver"
+    if sections.route.matchers:
+        yield "route.matchers: the top route takes every alert; put matchers into [[route.routes]]"
+    yield from _check_route(sections.route, "route", list(sections.receivers))
+
+
+def _check_route(route: Route, path: str, receivers: list[str]) -> Iterator[str]:
+    if route.receiver is not None and route.receiver not in receivers:
+        yield f"{path}.receiver: no receiver is called {route.receiver!r}{suggest(route.receiver, receivers)}"
+    for index, matcher in enumerate(route.matchers):
+        try:
+            parse_matcher(matcher)
+        except ValueError as error:
+            yield f"{path}.matchers[{index}]: {error}"
+    if route.group_by is not None and len(set(route.group_by)) < len(route.group_by):
+        yield f"{path}.group_by: a label stands there twice"
+    for index, nested in enumerate(route.routes):
+        yield from _check_route(nested, f"{path}.routes[{index}]", receivers)
+
+
+def _check_rules(rules: Rules) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, rule in enumerate(rules.threshold):
+        path = f"rules.threshold[{index}]"
+        if rule.name in seen:
+            yield f"{path}.name: {rule.name!r} is already the name of rules.threshold[{seen[rule.name]}]"
+        seen.setdefault(rule.name, index)
+        yield from _check_threshold(rule, path)
+
+
+def _check_threshold(rule: ThresholdRule, path: str) -> Iterator[str]:
+    bounds = [bound for bound in (rule.above, rule.below) if bound is not None]
+    if len(bounds) != 1:
+        yield f"{path}: give exactly one of above and below, not {'both' if bounds else 'neither'}"
+    if not all(map(math.isfinite, bounds)):
+        yield f"{path}: a bound must be a finite number"

@@ -1,0 +1,54 @@
+"""Matchers of routes, as Alertmanager writes them: `severity="critical"`, `backend =~ "ibm_.*"`.
+
+Source: Alertmanager documentation, "Configuration", `<matcher>`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from quantum_mlops.events.service import Matcher
+
+_MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*')
+_ESCAPES = re.compile(r"\\(.)")
+
+
+def parse_matcher(text: str) -> Matcher:
+    """Return the matcher that `text` says.
+
+    Raises:
+        ValueError: the text is no matcher, or its regular expression is none.
+
+    >>> parse_matcher('backend =~ "ibm_.*"')
+    Matcher(name='backend', operator='=~', value='ibm_.*')
+
+    """
+    found = _MATCHER.fullmatch(text)
+    if found is None:
+        raise ValueError(f'{text[:80]!r} is no matcher; write it like severity="critical" or backend=~"ibm_.*"')
+    name, operator, quoted, bare = found.groups()
+    value = bare if quoted is None else _ESCAPES.sub(r"\1", quoted) if "~" not in operator else quoted
+    if "~" in operator:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value[:80]!r} is no regular expression: {error}") from error
+    return Matcher(name=name, operator=cast(Literal["=", "!=", "=~", "!~"], operator), value=value)
+
+
+def matches(matcher: Matcher, labels: Mapping[str, str]) -> bool:
+    """Return whether `labels` satisfy the matcher; an absent label is the empty text. Patterns match whole.
+
+    >>> matches(parse_matcher("severity!=info"), {"severity": "critical"})
+    True
+    """
+    value = labels.get(matcher.name, "")
+    match matcher.operator:
+        case "=":
+            return value == matcher.value
+        case "!=":
+            return value != matcher.value
+        case "=~":
+            return re.fullmatch(matcher.value, value) is not None
+        case _:
+            return re.fullmatch(matcher.value, value) is None
