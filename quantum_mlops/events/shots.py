@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from quantum_mlops.events.calibration import CalibrationColumn
 from quantum_mlops.events.envelope import Label
 from quantum_mlops.events.job import Count, Footprint
 
@@ -63,6 +64,8 @@ class ShotsMeasured(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `reference` says against what it may be compared: `canary`, `frozen`, `prediction`, or null for
     nothing. `circuit` is the circuit identity, `parameters` a digest of the bound values, `part`
     the element of a parameter sweep. Exactly one of `outcomes`, `statistics`, `expectation` is set.
+    `calibration` holds the values of the footprint on a canary's first execution and on each one after
+    they changed (up to 64 qubits), else null.
     """
 
     job_id: Label
@@ -82,3 +85,4 @@ class ShotsMeasured(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expectation: Expectation | None = None
     cross_entropy_fidelity: float | None = None
     cross_entropy_variance: float | None = None
+    calibration: list[CalibrationColumn] | None = None

@@ -80,6 +80,7 @@ SHOTS = ShotsMeasured(
     circuit_name="canary", parameters="p1:aa", reference="canary", registers=[Register(name="meas", bits=4)], shots=4096,
     outcomes=Outcomes(bits=4, keys=bytes([0, 7, 15]), counts=[2000, 96, 2000]),
     cross_entropy_fidelity=0.93, cross_entropy_variance=0.0004,
+    calibration=[CalibrationColumn(name="cx_error", wires=[[2, 3]], values=[0.0309], times=[1.7e9])],
 )  # fmt: skip
 STATISTICS = ShotStatistics(
     bits=3, ones=[5, 6, 7], parities=[1, 2], top=Outcomes(bits=3, keys=bytes([0, 7]), counts=[4, 5]), rest=1
@@ -110,7 +111,7 @@ EXAMPLES: dict[str, msgspec.Struct] = {
     **{f"job.{status}": JOB for status in
        ("created", "queued", "running", "completed", "failed", "cancelled", "billed", "unknown")},
     **{f"session.{status}": SESSION for status in ("opened", "idle", "closed")},
-    "shots.measured": msgspec.structs.replace(SHOTS, reference=None, outcomes=None, statistics=STATISTICS),
+    "shots.measured": msgspec.structs.replace(SHOTS, reference=None, outcomes=None, calibration=None, statistics=STATISTICS),
     "canary.measured": SHOTS,
     "calibration.snapshot": CalibrationSnapshot(
         backend="ibm_hanoi", provider="ibm", calibration_id="k1:0123456789abcdef", part=0, parts=2,
