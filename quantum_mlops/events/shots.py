@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from quantum_mlops.events.calibration import CalibrationColumn
-from quantum_mlops.events.calibration import CalibrationColumn
 from quantum_mlops.events.envelope import Label
 from quantum_mlops.events.job import Count, Footprint
 
@@ -86,5 +85,4 @@ class ShotsMeasured(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expectation: Expectation | None = None
     cross_entropy_fidelity: float | None = None
     cross_entropy_variance: float | None = None
-    calibration: list[CalibrationColumn] | None = None
     calibration: list[CalibrationColumn] | None = None
