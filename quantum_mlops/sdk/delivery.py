@@ -92,7 +92,7 @@ class Delivery:
                 at = entry.time if item.time is None else item.time
                 self._pack(entry, item.type, item.data, item.partitionkey or entry.partitionkey, at, context)
         except BaseException as error:  # noqa: BLE001 - an instrumentation's fault, SystemExit included, must not end this thread: counted
-            self._refuse("builder_failed", entry.type, error)
+            self.refuse("builder_failed", entry.type, error)
 
     def _pack(
         self, entry: Entry, kind: str, data: object, partitionkey: str | None, at: int, extra: Mapping[str, Any] | None
@@ -108,9 +108,9 @@ class Delivery:
             record = SpoolRecord(stream.n, stream.sequence, name, at, key, project, context, raw)
             packed = pack_record(record, stream.source)
         except RefusedError as error:
-            self._refuse(error.reason, kind, error)
+            self.refuse(error.reason, kind, error)
         except Exception as error:  # noqa: BLE001 - whatever a hostile object raises while it is read: counted
-            self._refuse("invalid", kind, error)
+            self.refuse("invalid", kind, error)
         else:
             self._batches[spool_class].append(_Packed(packed, name, stream, stream.sequence))
             stream.sequence += 1
@@ -120,7 +120,8 @@ class Delivery:
         stream = self._streams[key, spool_class] = _Stream(n, f"qml://{self._writer.host}/{self._writer.nonce}/{n}")
         return stream
 
-    def _refuse(self, reason: str, kind: str, error: BaseException) -> None:
+    def refuse(self, reason: str, kind: str, error: BaseException) -> None:
+        """Count one event that cannot be sent, and say why once."""
         self._losses.count(reason, kind)
         name = kind[:100] if type(kind) is str else "of no type"
         self._notices.once(f"{reason} {name}", f"event {name} not sent ({reason}): {describe(error)}")

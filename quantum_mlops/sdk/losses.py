@@ -39,7 +39,8 @@ class Losses:
         tally.last = time.time_ns()
         if tally.window != self._window:
             tally.window, tally.first = self._window, tally.last
-        key = (reason, event_type[:100] if type(event_type) is str else "unknown")
+        name = event_type[:100].encode(errors="replace").decode() if type(event_type) is str else "unknown"
+        key = (reason, name)
         tally.counts[key] = tally.counts.get(key, 0) + number
 
     def total(self) -> Counter[tuple[str, str]]:

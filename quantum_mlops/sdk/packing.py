@@ -67,15 +67,20 @@ def pack_data(name: str, data: object) -> bytes:
     """Return the msgpack of an event's data, valid against the contract.
 
     Raises:
-        RefusedError: it has no named fields, or holds a number that JSON has not.
+        RefusedError: it has no named fields or other ones than the type's, or holds a number that JSON has not.
         Exception: what msgspec or the objects in it raise.
 
     """
+    expected = DATA_TYPES.get(name)
+    if expected is not None and type(data) is not expected:
+        if not isinstance(data, Mapping):
+            raise RefusedError("invalid", f"data is a {expected.__name__} or a mapping of its fields")
+        if unknown := {str(key) for key in data} - set(expected.__struct_fields__):
+            raise RefusedError("invalid", f"{expected.__name__} has no field {', '.join(sorted(unknown))}")
     packed = _encoder.encode(data)
-    decode = _decoders.get(name)
-    if decode is not None:
-        valid = decode(packed)
-        if type(data) is not type(valid):
+    if expected is not None:
+        valid = _decoders[name](packed)
+        if type(data) is not expected:
             packed = _encoder.encode(valid)
     elif packed[:1] not in _MAP_BYTES:
         raise RefusedError("invalid", "data is an object with named fields")

@@ -14,11 +14,9 @@ import sys
 import threading
 import time
 import weakref
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-
-from msgspec import Struct
 
 from quantum_mlops.events import MetricLogged
 from quantum_mlops.sdk.delivery import Delivery
@@ -30,6 +28,7 @@ from quantum_mlops.sdk.packing import event_size_bytes
 from quantum_mlops.sdk.run import Run, RunBook
 from quantum_mlops.sdk.scalars import split_finite
 from quantum_mlops.sdk.settings import Settings
+from quantum_mlops.sdk.stats import Stats, make_stats
 from quantum_mlops.sdk.worker import Worker
 from quantum_mlops.spool.segment import this_process
 from quantum_mlops.version import __version__
@@ -43,25 +42,10 @@ EXIT_SECONDS = 2.0
 QUEUE_BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 178
 QUEUE_ENTRIES = QUEUE_BYTES // ENTRY_BYTES
+RUN_BOUNDS = ("run.started", "run.ended")
+RUN_RESERVE = 1000  # places beyond the limit, kept for the bounds of runs
 
 _now = time.time_ns
-
-
-class Stats(Struct, frozen=True, kw_only=True):
-    """Counters of one process since its start (or its fork).
-
-    `written` events are in the spool, `queued` and `waiting` (for a spool that cannot be written) not
-    yet, `dropped` never will be; `reasons` says why.
-    """
-
-    enabled: bool
-    written: int
-    queued: int
-    waiting: int
-    dropped: int
-    reasons: dict[str, int]
-    spool: str
-    spool_bytes: int
 
 
 class Recorder:
@@ -170,6 +154,7 @@ class Recorder:
         Its events get the time and the run of this call. `size_bytes` estimates what the builder keeps
         alive. A builder that raises is one loss ("builder_failed") of `type`.
         """
+        self.start()
         worker = self._worker
         if worker is not None:
             if worker.kept_bytes + size_bytes > QUEUE_BYTES:
@@ -244,24 +229,20 @@ class Recorder:
 
     def stats(self) -> Stats:
         """Return the counters now."""
-        reasons: Counter[str] = Counter()
-        for (reason, _), number in self._losses.total().items():
-            reasons[reason] += number
-        delivery = None if self._worker is None else self._worker.delivery
-        return Stats(
-            enabled=self.enabled and not self._closed,
-            written=0 if delivery is None else delivery.written,
+        worker = self._worker
+        return make_stats(
+            self.destination.settings,
+            self._losses.total(),
+            None if worker is None else worker.delivery,
             queued=len(self._queue),
-            waiting=0 if delivery is None else delivery.waiting,
-            dropped=reasons.total(),
-            reasons=dict(reasons),
-            spool=self.destination.settings.spool,
-            spool_bytes=0 if delivery is None else delivery.spool_bytes,
+            closed=self._closed,
         )
 
     def _admit(self, kind: str) -> bool:
         """Decide where the queue seems full: start what is not started, count what is lost."""
         if self._limit:
+            if kind in RUN_BOUNDS and len(self._queue) < self._limit + RUN_RESERVE:
+                return True
             self._losses.count("queue_full", kind)
             return False
         if self.start():

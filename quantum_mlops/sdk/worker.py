@@ -68,7 +68,10 @@ class Worker:
         while not self._stopping:
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
-            self._drain(None)
+            try:
+                self._drain(None)
+            except Exception as error:  # noqa: BLE001 - out of memory or a fault of ours: counted, the next round goes on
+                self.delivery.refuse("writer_failed", "unknown", error)
         self._finish(None)
 
     def _finish(self, until: float | None) -> None:

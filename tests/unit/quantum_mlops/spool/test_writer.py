@@ -79,7 +79,7 @@ def test_what_the_reader_took_away_makes_room_again(tmp_path, pack, monkeypatch)
         writer.write(BULK, [record], 1)
     with pytest.raises(SpoolFullError):
         writer.write(BULK, [record], 1)
-    sorted(tmp_path.iterdir())[0].unlink()
+    min(tmp_path.iterdir()).unlink()
     writer.write(BULK, [record], 1)
     writer.abandon()
 
