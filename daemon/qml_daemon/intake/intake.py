@@ -74,10 +74,9 @@ class Intake:
         self._folder = Path(folder)
         self._clock = clock
         self._spool = Spool(self._folder, host_facts)
-        self._cursors = {
-            name.removeprefix(_SEGMENTS): unpack_cursor(data) for name, data in log.cursors(_SEGMENTS).items()
-        }
-        self._reported = {name.removeprefix(_REPORTED) for name in log.cursors(_REPORTED)}
+        self._cursors: dict[str, SegmentCursor] = {}
+        self._reported: set[str] = set()
+        self._load()
         self._retry_at: dict[str, int] = {}
         self._turn = 0
         self._foreign = 0
@@ -94,6 +93,8 @@ class Intake:
             LogError: the log failed; nothing is lost, the next poll reads the same again.
 
         """
+        if self._unsure:
+            self._load()
         now = self._clock()
         batch = _Batch()
         self._fault = None
@@ -135,6 +136,17 @@ class Intake:
     def close(self) -> None:
         """Release all files; idempotent. The log stays open."""
         self._spool.update({}, {}, 0)
+
+    def _load(self) -> None:
+        """Take over the positions that the log has; after an error it alone knows whether the batch is stored."""
+        self._unsure = True
+        self._cursors = {
+            name.removeprefix(_SEGMENTS): unpack_cursor(data) for name, data in self._log.cursors(_SEGMENTS).items()
+        }
+        self._reported = {name.removeprefix(_REPORTED) for name in self._log.cursors(_REPORTED)}
+        for segment in self._spool:
+            segment.cursor = self._cursors.get(segment.path.name, SegmentCursor())
+        self._unsure = False
 
     def _take(self, segments: list[FollowedSegment], batch: _Batch, limit: int, now: int) -> None:
         """Read a slice of each segment in turn until `limit` events are in the batch or nothing is left."""
@@ -193,12 +205,14 @@ class Intake:
             return
         cursors: dict[str, bytes | None] = {_REPORTED + name: mark for name, mark in batch.marks.items()}
         cursors.update({_SEGMENTS + name: position.pack() for name, position in batch.positions.items()})
+        self._unsure = True
         try:
             self._log.append(batch.events, dead_letters=batch.letters, cursors=cursors)
         except REFUSALS:  # decided before anything was written: find out which event it was
             batch.events, refused = sift(batch.events)
             batch.letters += refused
             self._log.append(batch.events, dead_letters=batch.letters, cursors=cursors)
+        self._unsure = False
         self._events += len(batch.events)
         self._letters += len(batch.letters)
         self._adopted += batch.adopted

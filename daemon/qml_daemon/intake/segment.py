@@ -33,7 +33,7 @@ class FollowedSegment:
         self.size = 0
         self.header: SegmentHeader | None = None
         self._reader: SegmentReader | None = None
-        self._fruitless: tuple[int, bool] | None = None
+        self._fruitless: tuple[int, int] | None = None
 
     @property
     def writer(self) -> tuple[str, SpoolClass]:
@@ -53,11 +53,11 @@ class FollowedSegment:
 
     def read(self, position: int, max_bytes: int, *, final: bool) -> Chunk | None:
         """Return what lies at `position`, None where there is nothing new. Raises OSError where it cannot be read."""
-        if not final and (self.size <= position or self._fruitless == (self.size, final)):
+        if not final and (self.size <= position or self._fruitless == (position, self.size)):
             return None
         chunk = self._open().read(position, max_bytes, final=final)
         # A frame that is not whole yet is looked at again when the file has grown.
-        self._fruitless = (self.size, final) if chunk.position == position else None
+        self._fruitless = (position, self.size) if chunk.position == position else None
         return chunk
 
     def close(self) -> None:

@@ -189,6 +189,27 @@ def test_a_log_that_fails_loses_nothing_and_doubles_nothing(spool, monkeypatch):
     writer.close()
 
 
+def test_a_batch_that_was_stored_though_the_log_raised_is_not_stored_twice(spool, monkeypatch):
+    writer = spool.writer()
+    spool.write(writer, range(5))
+    (spool.folder / "stranger").touch()
+    append = spool.log.append
+
+    def store_and_fail(*arguments, **named):
+        append(*arguments, **named)
+        raise LogError("the connection broke after the commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.log, "append", store_and_fail)
+        with pytest.raises(LogError):
+            spool.intake.poll(100)
+    spool.write(writer, range(5, 8))
+    spool.drain()
+    assert spool.numbers() == list(range(8))
+    assert len(spool.letters()) == 1
+    writer.close()
+
+
 def test_a_file_that_cannot_be_removed_is_not_read_again(spool, monkeypatch):
     writer = spool.writer()
     spool.write(writer, range(5))

@@ -255,6 +255,69 @@ print(acknowledged + 1, reason)
         log.close()
 
 
+class Faulty:
+    """A connection that fails at its n-th statement, before or after doing it."""
+
+    def __init__(self, connection, at, *, after):
+        self._inner, self._left, self._after = connection, at, after
+
+    def _run(self, method, *arguments):
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise sqlite3.OperationalError("disk I/O error")
+        result = method(*arguments)
+        if self._left == 0:
+            raise sqlite3.OperationalError("disk I/O error")
+        return result
+
+    def execute(self, *arguments):
+        return self._run(self._inner.execute, *arguments)
+
+    def executemany(self, *arguments):
+        return self._run(self._inner.executemany, *arguments)
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def step_append(log, numbers):
+    log.append([tick(number) for number in numbers], cursors={"a": b"%d" % numbers[-1], "b": None})
+
+
+def step_commit(log, numbers):
+    log.commit(
+        0,
+        Commit(
+            findings=[tick(number) for number in numbers], watermark=b"%d" % numbers[-1], rows={b"k": b"v", b"x": None}
+        ),
+    )
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("step", "stream"), [(step_append, Stream.EVENTS), (step_commit, Stream.FINDINGS)])
+def test_a_failure_at_any_statement_leaves_all_or_nothing_and_the_log_goes_on(tmp_path, step, stream, after):
+    statements = 0
+    for at in range(1, 20):
+        log = SqliteLog(tmp_path / f"{at}.sqlite")
+        step(log, [1, 2])
+        healthy = log._connection
+        log._connection = Faulty(healthy, at, after=after)
+        try:
+            step(log, [3, 4])
+        except LogError:
+            statements = at
+        log._connection = healthy
+        found = [int(record.event.id, 16) for record in log.read(stream, 0, 0, 10)]
+        position = log.cursor("a") if step is step_append else log.checkpoint(0).watermark
+        assert (found, position) in (([1, 2], b"2"), ([1, 2, 3, 4], b"4"))
+        step(log, [5])
+        records = log.read(stream, 0, 0, 10)
+        assert [int(record.event.id, 16) for record in records] == [*found, 5]
+        assert [record.offset for record in records] == list(range(len(records)))
+        log.close()
+    assert statements >= 6
+
+
 class TestReader:
     def test_reads_beside_a_running_writer(self, log, path):
         log.append([tick(1)], cursors={"a": b"1"})
@@ -324,3 +387,53 @@ class TestReader:
             assert (after[0].offset if after else 20) == expected
         reader.close()
         log.close()
+
+
+class TestRetention:
+    def fill(self, log, count):
+        for start in range(0, count, 1000):
+            log.append([tick(start + number) for number in range(1000)])
+        log.commit(0, Commit(watermark=b"w", replay_start=count))
+
+    def used_bytes(self, log):
+        pages, free = (
+            log._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
+        )
+        return (pages - free) * 8192
+
+    def test_by_size_stops_as_soon_as_it_fits(self, log):
+        self.fill(log, 5000)
+        limit = self.used_bytes(log) // 2
+        assert log.retain(older_than=0, max_bytes=limit).complete
+        assert limit * 0.8 < self.used_bytes(log) <= limit
+        assert ids(log) == list(range(log.start(Stream.EVENTS, 0), 5000))
+
+    def test_the_file_uses_again_what_was_freed(self, log, path):
+        size = 0
+        for turn in range(4):
+            for start in range(0, 5000, 1000):
+                log.append([tick(start + number) for number in range(1000)])
+            log.commit(0, Commit(watermark=b"w", replay_start=log.end(Stream.EVENTS, 0)))
+            log.retain(older_than=0, max_bytes=0)
+            log._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if turn == 0:
+                size = path.stat().st_size
+        assert path.stat().st_size <= size * 1.1
+
+    def test_appending_goes_on_between_its_steps_and_readers_see_no_gap(self, log, monkeypatch):
+        self.fill(log, 3000)
+        reader = SqliteLog.open_reader(log.path)
+        seen = []
+        transaction = log._transaction
+
+        def watched():
+            records = reader.read(Stream.EVENTS, 0, 0, 10_000)
+            seen.append([record.offset for record in records])
+            return transaction()
+
+        monkeypatch.setattr(log, "_transaction", watched)
+        log.retain(older_than=2 * START, max_bytes=1 << 40)
+        assert len(seen) > 5
+        for offsets in seen:
+            assert offsets == list(range(3000 - len(offsets), 3000))
+        reader.close()
