@@ -26,8 +26,8 @@ class QiskitCanary:
             raise ValueError(f"a canary needs every >= 1 and shots >= 1, not every={every}, shots={shots}")
         if circuit.num_parameters:
             raise ValueError(
-                f"a canary needs fixed angles, but {circuit.num_parameters} parameters of {circuit.name!r} are unbound: "
-                "use circuit.assign_parameters(values)"
+                f"a canary needs fixed angles, but {circuit.num_parameters} parameters of {circuit.name!r} are "
+                "unbound: use circuit.assign_parameters(values)"
             )
         if not circuit.num_clbits:
             raise ValueError(f"a canary measures, but {circuit.name!r} has no classical bits: use measure_all()")

@@ -1,10 +1,11 @@
-"""What is taken in the caller's thread: copies that the user's later changes cannot reach, and nothing computed.
+"""What is taken while a job runs: copies that the user's later changes cannot reach, and nothing computed.
 
 Circuits are mutable, and a pub does not copy the user's array of parameter values; a result's arrays are the user's
 as soon as `result()` returns. All else waits for the writer's thread.
 """
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,7 +50,7 @@ class Submission:
     backend: Backend | None
     token: Any
     role: str | None
-    pubs: Sequence[CapturedPub]
+    pubs: "Pubs"
     submit_seconds: float
     started: float
 
@@ -70,23 +71,63 @@ class CapturedResult:
         return values + sum(len(data) for _, _, data, _ in self.registers)
 
 
-def capture_pubs(job: Any, kind: Kind, pubs: Iterable[Any], sources: Sources) -> list[CapturedPub]:
-    """Return copies of the pubs of a job. `pubs` are used only if the job does not hold them as it will run them."""
+class Pubs:
+    """The pubs of one call of `run`: copied once, by the job's own thread before it runs them, or by who asks first.
+
+    `given` are used only if the job does not hold its pubs as it will run them. Thread-safe.
+    """
+
+    def __init__(
+        self, kind: Kind, given: Iterable[Any], sources: Sources, report: Callable[[BaseException], None]
+    ) -> None:
+        self.job_id: int | None = None  # of Python: the job itself would make a cycle
+        self._job: Any = None
+        self._kind = kind
+        self._given: Iterable[Any] = given
+        self._sources = sources
+        self._report = report
+        self._lock = threading.Lock()
+        self._taken: list[CapturedPub] | None = None
+
+    def claim(self, job: Any) -> bool:
+        """Take `job` for the one of these pubs, unless there is one already."""
+        if self.job_id is not None:
+            return False
+        self._job, self.job_id = job, id(job)
+        return True
+
+    def begin(self) -> None:
+        """Take the copies. Never raises: where it fails, that is reported, and there are none."""
+        with self._lock:
+            if self._taken is None:
+                try:
+                    self._taken = _copies(_pubs_of(self._job, self._kind, self._given), self._kind, self._sources)
+                except Exception as error:  # noqa: BLE001 - in the user's job's thread: counted
+                    self._taken = []
+                    self._report(error)
+                self._given = self._job = ()
+
+    def taken(self) -> list[CapturedPub]:
+        """Return the copies, taking them now if nobody did. For the writer's thread."""
+        self.begin()
+        return self._taken or []
+
+
+def _copies(pubs: Iterable[Any], kind: Kind, sources: Sources) -> list[CapturedPub]:
     copies: dict[int, QuantumCircuit] = {}
     captured = []
-    for pub in _pubs_of(job, kind, pubs):
+    for pub in pubs:
         circuit = pub.circuit
         key = id(circuit)
         copied = copies.get(key)
         if copied is None:
             copied = copies[key] = circuit.copy()
-        values = pub.parameter_values
         captured.append(
             CapturedPub(
                 copied,
                 key,
                 sources.of(circuit),
-                {names: array.copy() for names, array in values.data.items()},
+                {names: array.copy() for names, array in pub.parameter_values.data.items()},
                 pub.shape,
                 pub.shots if kind == "sampler" else None,
                 pub.observables if kind == "estimator" else None,

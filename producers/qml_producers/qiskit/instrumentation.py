@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qml_producers.qiskit.canary import QiskitCanary
     from qml_producers.qiskit.observer import Observer
     from quantum_mlops.sdk.recorder import Recorder
 

@@ -25,7 +25,7 @@ OnEnd = Callable[[End], None]
 def watch(job: Any, on_end: OnEnd) -> Any:
     """Return what to give the user in place of `job`: the job itself where it can call back. `on_end` never raises."""
     future = getattr(job, "_future", None)
-    if not hasattr(future, "add_done_callback"):
+    if future is None or not hasattr(future, "add_done_callback"):
         return WatchedJob(job, on_end)
 
     def ended(done: Any) -> None:
@@ -39,7 +39,7 @@ def watch(job: Any, on_end: OnEnd) -> Any:
     return job
 
 
-class WatchedJob(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt's proxies are untyped
+class WatchedJob(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
     """A job whose first `result()` is reported. It pickles and copies as the job that it wraps."""
 
     def __init__(self, job: Any, on_end: OnEnd) -> None:

@@ -33,13 +33,15 @@ class JobReader:
         self.backends = backends
         self._circuits = CircuitReader()
 
-    def describe(self, submission: Submission) -> None:
-        """Fill in what is known of the circuits."""
-        for pub in submission.pubs:
+    def describe(self, submission: Submission) -> list[CapturedPub]:
+        """Return the pubs, with what is known of their circuits filled in."""
+        pubs = submission.pubs.taken()
+        for pub in pubs:
             if pub.facts is None:
                 pub.facts = self._circuits.read(pub.circuit, pub.key)
                 if pub.source is not None:
                     pub.source_identity = self._circuits.read(pub.source, id(pub.source)).circuit.identity
+        return pubs
 
     def calibration(self, submission: Submission) -> Calibration | None:
         """Return the calibration in force at submission; None without a device that publishes one."""
@@ -50,10 +52,9 @@ class JobReader:
 
     def created(self, submission: Submission) -> Job:
         """Return the data of `job.created`."""
-        self.describe(submission)
+        pubs = self.describe(submission)
         calibration = self.calibration(submission)
-        used = union((pub.facts.qubits, pub.facts.edges) for pub in submission.pubs if pub.facts is not None)
-        sampled = submission.kind == "sampler"
+        used = union((pub.facts.qubits, pub.facts.edges) for pub in pubs if pub.facts is not None)
         return Job(
             job_id=submission.job_id,
             provider=submission.provider,
@@ -61,19 +62,19 @@ class JobReader:
             provider_job_id=submission.job_id,
             primitive=submission.primitive,
             role=submission.role,
-            circuits=_circuits(submission.pubs),
+            circuits=_circuits(pubs),
             footprint=_footprint(calibration, *used),
-            shots_requested=_common(pub.shots for pub in submission.pubs),
-            executions=sum(math.prod(pub.shape) for pub in submission.pubs) if sampled else None,
+            shots_requested=_common(pub.shots for pub in pubs),
+            executions=_executions(submission, pubs),
             submit_seconds=submission.submit_seconds,
         )
 
     def measured(self, submission: Submission, results: Sequence[CapturedResult]) -> Iterator[ShotsMeasured]:
         """Yield the data of `shots.measured`, pub by pub."""
-        self.describe(submission)
+        pubs = self.describe(submission)
         calibration = self.calibration(submission)
         left = MAX_PARTS
-        for number, (pub, result) in enumerate(zip(submission.pubs, results, strict=True)):
+        for number, (pub, result) in enumerate(zip(pubs, results, strict=bool(pubs))):
             parts = list(_estimates(pub, result) if result.values is not None else _samples(pub, result, left))
             left -= len(parts)
             facts = pub.facts
@@ -103,7 +104,7 @@ def ended(submission: Submission, seconds: float, results: Sequence[CapturedResu
         provider=submission.provider,
         role=submission.role,
         shots_executed=_common(result.shots for result in results),
-        executions=sum(math.prod(pub.shape) for pub in submission.pubs) if submission.kind == "sampler" else None,
+        executions=_executions(submission, submission.pubs.taken()),
         duration_seconds=seconds,
     )
 
@@ -205,6 +206,11 @@ def _footprint(calibration: Calibration | None, qubits: list[int], edges: list[t
     if calibration is None:
         return None
     return Footprint(qubits=qubits, edges=edges, calibration_id=calibration.restricted_id(qubits, edges))
+
+
+def _executions(submission: Submission, pubs: Sequence[CapturedPub]) -> int | None:
+    """Of a sampler; how many circuits an estimator measures is its own affair."""
+    return sum(math.prod(pub.shape) for pub in pubs) if submission.kind == "sampler" and pubs else None
 
 
 def _backend(submission: Submission) -> str:

@@ -1,17 +1,17 @@
 """Watches calls of `run`: passes them on unchanged, and reports each outermost one as a job.
 
-In the caller's thread it copies circuits and parameter values, and no more; reading, hashing and counting are
-builders for the recorder's thread. No error of ours reaches the user: each is counted by the recorder.
+The caller's thread only notes which calibration is in force; the job's own thread copies circuits, parameter values
+and results; reading, hashing and counting are builders for the recorder's thread. No error of ours reaches the user:
+each is counted by the recorder.
 """
 
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
-from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
+from qml_producers.qiskit.captures import CapturedResult, Kind, Pubs, Submission, capture_results
 from qml_producers.qiskit.jobs import End, watch
 from qml_producers.qiskit.measurements import JobReader, ended, failed, failure_of
 from qml_producers.qiskit.nesting import INSIDE
@@ -21,7 +21,6 @@ from quantum_mlops.events import Job
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 _CIRCUIT_BYTES = 4096  # a small circuit and its share of the closure
-_NO_CONTEXT: MappingProxyType[str, Any] = MappingProxyType({})
 
 Run = Callable[..., Any]
 BeforeRun = Callable[[Run, Any], None]
@@ -45,11 +44,12 @@ class Observer:
                 before(run, primitive)
         return self.submit(kind, run, primitive, args, kwargs)
 
-    def submit(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any, role: str | None = None) -> Any:  # noqa: PLR0913, PLR0917
+    def submit(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any, role: str | None = None) -> Any:
         """Run one job and report it. Raises what `run` raises."""
-        args, kwargs, pubs = _listed(args, kwargs)
+        args, kwargs, given = _listed(args, kwargs)
         backend, token = self._backend_of(primitive)
-        token_before = INSIDE.set(True)
+        pubs = Pubs(kind, given, self.sources, self._report_pubs)
+        outside = INSIDE.set(pubs)
         started = time.monotonic()
         try:
             job = run(*args, **kwargs)
@@ -57,31 +57,26 @@ class Observer:
             self._refused(primitive, backend, role, error)
             raise
         finally:
-            INSIDE.reset(token_before)
+            INSIDE.reset(outside)
         seconds = time.monotonic() - started
         try:
-            submission = Submission(
-                job.job_id(),
-                kind,
-                _name(primitive),
-                _provider(primitive) if backend is None else backend.provider,
-                backend,
-                token,
-                role,
-                capture_pubs(job, kind, pubs, self.sources),
-                seconds,
-                started,
-            )
+            if pubs.job_id != id(job):  # no local job, whose own thread takes the pubs
+                pubs = Pubs(kind, given, self.sources, self._report_pubs)
+                pubs.claim(job)
+                pubs.begin()
+            name = _name(primitive)
+            provider = _provider(primitive) if backend is None else backend.provider
+            submission = Submission(job.job_id(), kind, name, provider, backend, token, role, pubs, seconds, started)
             current = self.recorder.current_run()
-            self.recorder.defer(
-                partial(self._created, submission),
-                size_bytes=_CIRCUIT_BYTES * (1 + len(submission.pubs)),
-                type="job.created",
-            )
+            size = _CIRCUIT_BYTES * (1 + len(given) if isinstance(given, (list, tuple)) else 1)
+            self.recorder.defer(partial(self._created, submission), size_bytes=size, type="job.created")
             return watch(job, partial(self._ended, submission, current))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self.recorder.report("instrumentation_failed", "job.created", error)
             return job
+
+    def _report_pubs(self, error: BaseException) -> None:
+        self.recorder.report("instrumentation_failed", "job.created", error)
 
     def _backend_of(self, primitive: Any) -> tuple[Backend | None, Any]:
         try:

@@ -75,7 +75,7 @@ def _reporter(observer: Observer) -> Callable[[BaseException], None]:
 
 
 def _wrap(owner: type, method: str, wrapper: Wrapper) -> Callable[[], None]:
-    original = owner.__dict__[method] if method in owner.__dict__ else None
+    original = owner.__dict__.get(method)
     if original is None:
         raise AttributeError(f"{owner.__module__}.{owner.__qualname__} defines no {method}()")
     active = [True]

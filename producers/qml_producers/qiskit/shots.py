@@ -54,10 +54,10 @@ def count_outcomes(rows: Rows, bits: int) -> tuple[Rows, NDArray[np.int64]]:
 
 
 def pack(rows: Rows, bits: int) -> Outcomes | ShotStatistics:
-    """Return the outcomes of all rows, or their statistics where the outcomes need more than 40 KiB.
+    r"""Return the outcomes of all rows, or their statistics where the outcomes need more than 40 KiB.
 
     >>> pack(np.array([[3], [0], [3]], np.uint8), 2)
-    Outcomes(bits=2, keys=b'\\x00\\x03', counts=[1, 2])
+    Outcomes(bits=2, keys=b'\x00\x03', counts=[1, 2])
     """
     keys, counts = count_outcomes(rows, bits)
     if keys.nbytes * 4 // 3 + len(counts) * _COUNT_BYTES <= MAX_OUTCOME_BYTES:

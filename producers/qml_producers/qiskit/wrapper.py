@@ -10,7 +10,7 @@ from qml_producers.qiskit.captures import Kind
 from qml_producers.qiskit.observer import Observer
 
 
-class WatchedPrimitive(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt's proxies are untyped
+class WatchedPrimitive(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
     """A primitive whose `run` is observed; in everything else, `isinstance` included, it is the wrapped one."""
 
     def __init__(self, primitive: Any, observer: Observer) -> None:
