@@ -1,0 +1,165 @@
+"""The summaries processor: what a run came to, and what happened in each window.
+
+A run's series gathers its counts and metrics and is summed up a minute after `run.ended` (events
+spooled before the end may be appended after it), then forgotten. Windows are those of the log's clock,
+for the project and for each backend of its jobs; their starts are spread by the series' name, so that
+a fleet does not sum up at one instant. A window without events has no summary.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct, field
+
+from qml_processors.base import Forget, Output, Summary, dephase
+from quantum_mlops.clock import MINUTE
+from quantum_mlops.config.duration import parse_duration
+from quantum_mlops.config.rules import Rules
+from quantum_mlops.errors import StateTooNewError
+from quantum_mlops.events import Event, Job, MetricLogged, RunEnded, ShotsMeasured, short_name
+
+METRICS_KEPT = 256
+END_GRACE = MINUTE
+OTHER = "other"
+_PROJECT = "project"
+
+
+class Figures(Struct):
+    """One metric in constant memory."""
+
+    count: int = 0
+    last: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    total: float = 0.0
+
+    def add(self, value: float) -> None:
+        """Take one value."""
+        if not self.count or value < self.low:
+            self.low = value
+        if not self.count or value > self.high:
+            self.high = value
+        self.count += 1
+        self.last = value
+        self.total += value
+
+
+class SummaryState(Struct):
+    """What was counted since `start`; `end` is when it is summed up."""
+
+    series: str = ""
+    start: int | None = None
+    end: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, Figures] = field(default_factory=dict)
+
+
+class SummariesProcessor:
+    """Summaries of runs and windows; see the module for its rules."""
+
+    name = "summaries"
+    version = 1
+    state = SummaryState
+    bundled = False
+
+    def keys(self, event: Event) -> Sequence[str]:
+        """The event's run, its project's window, and its backend's window where it is a job's."""
+        run = event.context.runid
+        data = event.data
+        if isinstance(data, Job | ShotsMeasured):
+            backend = data.backend
+            if backend:
+                return (f"run/{run}", _PROJECT, f"backend/{backend}") if run else (_PROJECT, f"backend/{backend}")
+        if run:
+            return (f"run/{run}", _PROJECT)
+        return (_PROJECT,) if event.project else ()
+
+    def open(self, key: str) -> SummaryState:
+        """Know nothing."""
+        return SummaryState(series=key)
+
+    def apply(self, state: SummaryState, event: Event, rules: Rules) -> Iterable[Output]:
+        """Count the event."""
+        if not rules.summaries.enabled:
+            return ()
+        data = event.data
+        counts = state.counts
+        short = short_name(event.type) or OTHER
+        counts[short] = counts.get(short, 0) + 1
+        if state.start is None:
+            _begin(state, event, rules)
+        if isinstance(data, MetricLogged):
+            _take_metrics(state, data.values)
+        elif isinstance(data, ShotsMeasured):
+            counts["shots"] = counts.get("shots", 0) + data.shots
+        elif isinstance(data, RunEnded) and state.series.startswith("run/"):
+            state.end = (event.ingestedtime or 0) + END_GRACE
+        return ()
+
+    def next_timer(self, state: SummaryState, rules: Rules) -> int | None:  # noqa: ARG002
+        """Return when the window or the run is summed up; None while nothing was counted."""
+        return state.end
+
+    def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
+        """Sum up what has ended."""
+        if state.end is None or state.end > due or state.start is None:
+            return ()
+        summary = _sum_up(state, state.start, state.end)
+        if summary.kind == "run":
+            return (summary, Forget())
+        state.start = state.end = None
+        state.counts, state.metrics = {}, {}
+        return (summary,)
+
+    def migrate(self, raw: bytes, from_version: int) -> SummaryState:
+        """Decode a state; there is only this version so far.
+
+        Raises:
+            StateTooNewError: `from_version` is newer.
+
+        """
+        if from_version > self.version:
+            raise StateTooNewError(f"summaries state of version {from_version}, this is {self.version}")
+        return msgspec.msgpack.decode(raw, type=SummaryState)
+
+
+def _begin(state: SummaryState, event: Event, rules: Rules) -> None:
+    now = event.ingestedtime or 0
+    if state.series.startswith("run/"):
+        state.start = now
+        return
+    period = max(parse_duration(rules.summaries.window), 1_000_000_000)
+    offset = dephase(f"{event.partitionkey}/{state.series}", period)
+    state.start = (now - offset) // period * period + offset
+    state.end = state.start + period
+
+
+def _take_metrics(state: SummaryState, values: dict[str, float]) -> None:
+    metrics = state.metrics
+    for name, value in values.items():
+        figures = metrics.get(name)
+        if figures is None:
+            if len(metrics) >= METRICS_KEPT:
+                state.counts["metrics_not_kept"] = state.counts.get("metrics_not_kept", 0) + 1
+                continue
+            figures = metrics[name] = Figures()
+        figures.add(value)
+
+
+def _sum_up(state: SummaryState, start: int, end: int) -> Summary:
+    kind, _, name = state.series.partition("/")
+    values: dict[str, float] = {}
+    for metric, figures in state.metrics.items():
+        values[f"{metric}.last"] = figures.last
+        values[f"{metric}.min"] = figures.low
+        values[f"{metric}.max"] = figures.high
+        values[f"{metric}.mean"] = figures.total / figures.count
+    is_run = kind == "run"
+    return Summary(
+        kind="run" if is_run else "window",
+        start=start,
+        end=end - END_GRACE if is_run else end,
+        labels={kind: name} if name else {},
+        counts=dict(state.counts),
+        values=values,
+    )
