@@ -19,6 +19,7 @@ from quantum_mlops.spool.segment import SpoolClass
 from quantum_mlops.transports.base import DeadLetter, Log
 
 SLICE_BYTES = 128 * 1024
+MAX_POLL_BYTES = 32 * 1024 * 1024
 BULK_SHARE = 0.25
 MAX_REPORTED = 1000
 _SEGMENTS = "spool/segment/"
@@ -52,6 +53,11 @@ class _Batch:
         self.positions: dict[str, SegmentCursor] = {}
         self.marks: dict[str, bytes | None] = {}
         self.adopted = 0
+        self.size_bytes = 0
+
+    def is_full(self, limit: int) -> bool:
+        """Return whether no more should be read: damage counts as well, so that a poll never takes long."""
+        return len(self.events) + len(self.letters) >= limit or self.size_bytes >= MAX_POLL_BYTES
 
 
 class Intake:
@@ -77,14 +83,14 @@ class Intake:
         self._cursors: dict[str, SegmentCursor] = {}
         self._reported: set[str] = set()
         self._load()
-        self._retry_at: dict[str, int] = {}
+        self._unreadable: dict[str, tuple[int, str]] = {}  # by name: when to try again, and why
         self._turn = 0
         self._foreign = 0
         self._events = self._letters = self._removed = self._adopted = 0
         self._fault: str | None = None
 
     def poll(self, limit: int) -> int:
-        """Append about `limit` events (whole frames) and return how many; 0 where there is nothing to do.
+        """Append about `limit` events and dead letters (whole frames) and return how many were events.
 
         Reads what is there and returns; blocks for one transaction of the log. Lifecycle segments go first and
         leave a quarter to bulk segments; within a class writers take turns; each writer's order is kept.
@@ -97,7 +103,8 @@ class Intake:
             self._load()
         now = self._clock()
         batch = _Batch()
-        self._fault = None
+        self._unreadable = {name: entry for name, entry in self._unreadable.items() if entry[0] > now}
+        self._fault = next((reason for _, reason in self._unreadable.values()), None)
         try:
             listing = look_into(self._folder)
         except OSError as error:
@@ -107,7 +114,9 @@ class Intake:
         self._report(listing.foreign, batch)
         self._forget_reports(listing, batch)
         self._spool.update(listing.segments, self._cursors, now)
-        lifecycle, bulk = (self._spool.heads(of, self._turn) for of in (SpoolClass.LIFECYCLE, SpoolClass.BULK))
+        lifecycle, bulk = (
+            self._spool.heads(of, self._turn, self._unreadable) for of in (SpoolClass.LIFECYCLE, SpoolClass.BULK)
+        )
         self._turn += 1
         share = int(limit * BULK_SHARE) if any(segment.lag_bytes for segment in bulk) else 0
         self._take(lifecycle, batch, limit - share, now)
@@ -149,11 +158,11 @@ class Intake:
         self._unsure = False
 
     def _take(self, segments: list[FollowedSegment], batch: _Batch, limit: int, now: int) -> None:
-        """Read a slice of each segment in turn until `limit` events are in the batch or nothing is left."""
+        """Read a slice of each segment in turn until the batch is full or nothing is left."""
         while segments:
             more: list[FollowedSegment] = []
             for segment in segments:
-                if len(batch.events) >= limit:
+                if batch.is_full(limit):
                     return
                 if self._take_slice(segment, batch, now):
                     more.append(segment)
@@ -162,21 +171,19 @@ class Intake:
     def _take_slice(self, segment: FollowedSegment, batch: _Batch, now: int) -> bool:
         """Read one slice; return whether there may be more."""
         name = segment.path.name
-        if self._retry_at.get(name, now) > now:
-            return False
         before = batch.positions.get(name, segment.cursor).position
         try:
             final = self._spool.is_final(segment, now)
             chunk = segment.read(before, self._slice_bytes, final=final)
         except OSError as error:
-            self._retry_at[name] = now + _RETRY
             self._fault = f"{segment.path}: {error.strerror}"
+            self._unreadable[name] = (now + _RETRY, self._fault)
             self._report({name: f"cannot be read: {error.strerror}"}, batch)
             return False
         if chunk is None:
             segment.close()
             return False
-        self._retry_at.pop(name, None)
+        batch.size_bytes += chunk.position - before
         batch.events += chunk.events
         batch.letters += (DeadLetter(data=data, reason=reason, origin=ORIGIN) for data, reason in chunk.broken)
         ended = final and chunk.position == before

@@ -1,7 +1,7 @@
 """The segments of one spool folder: which are there, whose turn it is, and which may be ended."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from qml_daemon.intake.adoption import HostFacts, Lease, is_writer_gone
@@ -51,11 +51,14 @@ class Spool:
             writer = segment.writer
             self._last[writer] = max(segment.name.number, self._last.get(writer, 0))
 
-    def heads(self, spool_class: SpoolClass, turn: int) -> list[FollowedSegment]:
-        """Return the segments of a class to read now, one a writer, beginning with another writer each turn."""
+    def heads(self, spool_class: SpoolClass, turn: int, without: Container[str]) -> list[FollowedSegment]:
+        """Return the segments of a class to read now, one a writer, beginning with another writer each turn.
+
+        Those named in `without` are passed over.
+        """
         writers: dict[str, list[FollowedSegment]] = defaultdict(list)
         for segment in self:
-            if segment.name.spool_class is spool_class and not segment.cursor.done:
+            if segment.name.spool_class is spool_class and not segment.cursor.done and segment.path.name not in without:
                 writers[segment.name.nonce].append(segment)
         heads = [min(segments, key=lambda segment: segment.name.number) for _, segments in sorted(writers.items())]
         first = turn % len(heads) if heads else 0
