@@ -106,6 +106,11 @@ class Outbox:
         """Whether a courier has something to report."""
         return any(lane.courier.outcome is not None for lane in self._lanes.values())
 
+    @property
+    def flying(self) -> bool:
+        """Whether some courier is under way."""
+        return any(lane.courier.busy for lane in self._lanes.values())
+
     def settle(self) -> None:
         """Store what the couriers report."""
         for lane in self._lanes.values():

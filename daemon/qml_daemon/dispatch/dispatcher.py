@@ -22,6 +22,7 @@ from quantum_mlops.transports.base import Log, Record, Stream
 
 READER = "dispatcher"
 LONGEST_CATCH_UP = 5 * SECOND
+ENOUGH_TO_SEND_SECONDS = 1.0
 
 Fault = Callable[[str], None]
 _Batch = list[tuple[int, Sequence[Record]]]
@@ -69,8 +70,10 @@ class Dispatcher:
         self._flushed_at = 0
         self._findings = self._notifications = 0
 
-    def step(self, limit: int = 500) -> int:
+    def step(self, limit: int = 500, *, send: bool = True) -> int:
         """Read up to `limit` findings a partition, decide, and hand over what is due; return how much was done.
+
+        Without `send` nothing is handed over: it waits in the outbox.
 
         Raises:
             LogError: the log or the outbox failed; the next step starts again from what is stored.
@@ -89,7 +92,7 @@ class Dispatcher:
                 self._loaded = False
                 raise
             self._acknowledge(batch)
-        return read + self._outbox.hand_over()
+        return read + (self._outbox.hand_over() if send else 0)
 
     def stats(self) -> DispatcherStats:
         """Return counts."""
@@ -102,10 +105,13 @@ class Dispatcher:
         )
 
     def drain(self, seconds: float) -> None:
-        """Wait until what is being sent has an outcome, at most `seconds`, and store it."""
+        """Send what is due and store what became of it, for at most `seconds`; the rest waits for the next start."""
         deadline = time.monotonic() + seconds
-        self._outbox.wait(_time_left(deadline))
-        self.step()
+        while True:
+            self._outbox.wait(_time_left(deadline))
+            self.step(send=time.monotonic() < deadline - ENOUGH_TO_SEND_SECONDS)
+            if not self._outbox.flying or time.monotonic() >= deadline:
+                return
 
     def close(self) -> None:
         """End the senders; what was not delivered stays in the store. Idempotent."""

@@ -11,7 +11,7 @@ from qml_daemon.alert import Alert
 from qml_daemon.notification import Notification
 from qml_daemon.notifiers.slack import blocks
 from qml_daemon.notifiers.slack.blocks import Block, escape
-from qml_daemon.notifiers.slack.rows import MOST_ROWS, annotation_rows, detail_row, title, value_rows
+from qml_daemon.rows import MOST_ROWS, annotation_rows, detail_row, title, value_rows
 
 COLOURS = {"critical": "#d40e0d", "warning": "#ecb22e", "info": "#439fe0"}
 RESOLVED = "#2eb67d"

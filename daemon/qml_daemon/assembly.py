@@ -1,0 +1,87 @@
+"""From a checked configuration to the daemon's parts, each opened once, in the order they need each other."""
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from qml_daemon.delivery.outbox import Outbox
+from qml_daemon.delivery.store import OutboxStore
+from qml_daemon.dispatch.dispatcher import Dispatcher, Fault, no_fault
+from qml_daemon.dispatch.routes import build_paths
+from qml_daemon.intake.adoption import this_host
+from qml_daemon.intake.intake import Intake
+from qml_daemon.notifiers.base import Notifier
+from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+from qml_processors.base import Processor
+from qml_processors.runner import Runner, load_processors
+from quantum_mlops.clock import Clock, system_clock
+from quantum_mlops.config.sections import Config
+from quantum_mlops.transports.base import Log
+from quantum_mlops.transports.memory import MemoryLog
+from quantum_mlops.transports.sqlite import SqliteLog
+
+STORE = "store.sqlite"
+OUTBOX = "outbox.sqlite"
+STATUS = "status.json"
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What the daemon takes from outside: the clock, randomness for jitter, and faults in tests."""
+
+    clock: Clock = system_clock
+    random: Callable[[], float] = random.random
+    fault: Fault = no_fault
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """The daemon's parts."""
+
+    log: Log
+    intake: Intake
+    runner: Runner
+    dispatcher: Dispatcher
+    store: OutboxStore
+    processors: list[Processor[Any]]
+    notifiers: Mapping[tuple[str, str], Notifier]
+
+
+def assemble(config: Config, around: Surroundings) -> Parts:
+    """Open log and outbox and build the rest. Where one fails, what was opened is closed again.
+
+    Raises:
+        ConfigError: a receiver cannot be.
+        LogError: the log or the outbox cannot be opened; LogLockedError: another daemon runs here.
+
+    """
+    notifiers = build_notifiers(config, load_kinds())
+    processors = load_processors()
+    log = _open_log(config, around.clock)
+    try:
+        store = OutboxStore(None if config.log.kind == "memory" else config.state_dir / OUTBOX)
+    except BaseException:
+        log.close()
+        raise
+    outbox = Outbox(store, notifiers, around.clock, around.random)
+    return Parts(
+        log=log,
+        intake=Intake(log, config.spool_dir, around.clock, this_host()),
+        runner=Runner(log, processors),
+        dispatcher=Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault),
+        store=store,
+        processors=processors,
+        notifiers=notifiers,
+    )
+
+
+def store_path(config: Config) -> Path:
+    """Return the file of the log."""
+    return config.state_dir / STORE
+
+
+def _open_log(config: Config, clock: Clock) -> Log:
+    if config.log.kind == "memory":
+        return MemoryLog(clock=clock)
+    return SqliteLog(store_path(config), clock=clock, durability=config.log.durability)

@@ -1,0 +1,75 @@
+"""The command `quantum-mlops`. Each command is a file; what is heavy is imported when a command runs."""
+
+import contextlib
+import os
+import sys
+
+import typer
+
+from qml_daemon.cli import alerts, config, daemon, demo, doctor, receivers, replay, tail, version
+from quantum_mlops.errors import LogLockedError, LogVersionError, QuantumMlopsError, UserError
+
+DONE, FAILED, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+_HELP = """Watch quantum-ML training and serving jobs: drift, thresholds, few true alerts.
+
+\b
+Examples:
+  quantum-mlops demo                 a real training job, a device that goes bad, the alert
+  quantum-mlops daemon               read the spool, find, alert; Ctrl-C stops it cleanly
+  quantum-mlops alerts               what is firing, and what was
+  quantum-mlops tail -f              events as they come
+
+\b
+Exit codes: 0 done, 1 failed, 2 a mistake in what was asked or configured.
+"""
+
+app = typer.Typer(
+    name="quantum-mlops",
+    help=_HELP,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("daemon")(daemon.run_daemon)
+app.command("demo")(demo.run_demo)
+app.add_typer(alerts.app, name="alerts")
+app.command("tail")(tail.show_tail)
+app.command("replay")(replay.replay_log)
+app.command("doctor")(doctor.examine)
+app.add_typer(config.app, name="config")
+app.add_typer(receivers.app, name="receivers")
+app.command("version")(version.show_version)
+
+
+def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one exit code a line
+    """Run the command line and return its exit code. A user's mistake is one line on stderr, never a traceback."""
+    try:
+        return int(app(args=arguments, prog_name="quantum-mlops", standalone_mode=False) or DONE)
+    except (UserError, LogLockedError, LogVersionError) as error:
+        return _refuse(str(error), USERS_MISTAKE)
+    except QuantumMlopsError as error:
+        return _refuse(str(error), FAILED)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; nobody is there to be told.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        # typer carries its own click or uses the installed one: known by what they can do, not by class.
+        if type(error).__name__ == "Abort":
+            return INTERRUPTED
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        command = "quantum-mlops" if context is None else context.command_path
+        return _refuse(f"{error.format_message()} (see: {command} --help)", USERS_MISTAKE)
+
+
+def _refuse(message: str, code: int) -> int:
+    for line in message.splitlines() or [""]:
+        print(f"quantum-mlops: {line}", file=sys.stderr)
+    return code

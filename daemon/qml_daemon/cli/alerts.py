@@ -1,0 +1,109 @@
+"""`quantum-mlops alerts` and `quantum-mlops alerts show`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qml_daemon.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from qml_daemon.deliveries import Delivery
+    from qml_daemon.history import FindingHistory
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def list_alerts(
+    context: typer.Context,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most resolved ones and notices to show.")] = 20,
+) -> None:
+    """List what is firing and what was, with numbers, and deliveries that failed.
+
+    \b
+    Examples:
+      quantum-mlops alerts
+      quantum-mlops alerts --json
+      quantum-mlops alerts show 3f2a91
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = config
+        return
+    findings, deliveries = _read(config)
+    firing = [one for one in findings if one.status == "firing"]
+    past = [one for one in findings if one.status != "firing"][-limit:]
+    if as_json:
+        import msgspec
+
+        troubles = [one for one in deliveries if one.status != "sent"]
+        print(msgspec.json.encode({"alerts": [*firing, *past], "undelivered": troubles}).decode())
+        return
+    from qml_daemon.cli.finding_text import finding_lines
+
+    for one in [*firing, *past]:
+        print("\n".join(finding_lines(one)), end="\n\n")
+    resolved = sum(one.status == "resolved" for one in findings)
+    print(f"{len(firing)} firing, {resolved} resolved, {len(findings) - len(firing) - resolved} notices")
+    for status in ("waiting", "failed"):
+        _show_troubles([one for one in deliveries if one.status == status], status)
+
+
+@app.command("show")
+def show_alert(
+    context: typer.Context,
+    finding: Annotated[str, typer.Argument(metavar="ID", help="The finding's id, or its first digits.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one alert with all its evidence: numbers, lists, events, deliveries.
+
+    \b
+    Examples:
+      quantum-mlops alerts show 3f2a91
+      quantum-mlops alerts show 3f2a91 --json
+    """
+    from quantum_mlops.errors import UserError
+
+    findings, deliveries = _read(config or context.obj)
+    matching = [one for one in findings if one.finding_id.startswith(finding)]
+    if not matching:
+        raise UserError(f"no alert's id starts with {finding!r}; see: quantum-mlops alerts")
+    if len(matching) > 1:
+        raise UserError(f"{len(matching)} alerts start with {finding!r}; give more digits")
+    told = [one for one in deliveries if matching[0].finding_id in one.findings]
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode({"alert": matching[0], "deliveries": told}).decode())
+        return
+    from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines
+
+    print("\n".join([*finding_lines(matching[0]), *evidence_lines(matching[0])]))
+    print("deliveries:", *(f"\n  {delivery_line(one)}" for one in told) if told else "none", sep=" ")
+
+
+def _read(config: Path | None) -> "tuple[list[FindingHistory], list[Delivery]]":
+    from qml_daemon.assembly import OUTBOX
+    from qml_daemon.configuration import read_config
+    from qml_daemon.deliveries import read_deliveries
+    from qml_daemon.history import open_store, read_findings
+
+    found = read_config(config, os.environ)
+    reader = open_store(found)
+    try:
+        return read_findings(reader), read_deliveries(found.state_dir / OUTBOX)
+    finally:
+        reader.close()
+
+
+def _show_troubles(deliveries: "list[Delivery]", status: str) -> None:
+    by_receiver: dict[tuple[str, str], list[Delivery]] = {}
+    for one in deliveries:
+        by_receiver.setdefault((one.receiver, one.kind), []).append(one)
+    for (receiver, kind), some in by_receiver.items():
+        last = next((one.error for one in reversed(some) if one.error), None)
+        print(f"{len(some)} notifications to {receiver} ({kind}) {status}" + (f"; last error: {last}" if last else ""))

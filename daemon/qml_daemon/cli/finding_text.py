@@ -1,0 +1,70 @@
+"""A finding as lines of text."""
+
+from collections.abc import Iterator
+
+from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
+from qml_daemon.deliveries import Delivery
+from qml_daemon.history import FindingHistory
+from qml_daemon.rows import MOST_ROWS, annotation_rows, detail_row, title, value_rows
+from quantum_mlops.clock import SECOND
+from quantum_mlops.timestamps import format_time
+
+
+def utc(time_ns: int) -> str:
+    """Return a time to the second.
+
+    >>> utc(1_700_000_000_000_000_001)
+    '2023-11-14 22:13:20 UTC'
+    """
+    return f"{format_time(time_ns)[:19].replace('T', ' ')} UTC"
+
+
+def finding_lines(finding: FindingHistory) -> Iterator[str]:
+    """Yield headline, summary, numbers and the place to look further."""
+    colour = "green" if finding.status == "resolved" else SEVERITY_COLOURS[finding.severity]
+    labels = " ".join(f"{name}={safe(text)}" for name, text in sorted(finding.labels.items()) if name != "rule")
+    yield f"{paint(finding.status.upper(), colour)} {finding.severity} {paint(safe(finding.rule), 'bold')} {labels}"
+    summary = finding.annotations.get("summary")
+    if summary:
+        yield f"  {safe(summary)}"
+    end = "" if finding.closed is None else f" to {utc(finding.closed)} ({_seconds(finding.closed - finding.opened)})"
+    notes = [f"{'since' if finding.status == 'firing' else 'from' if end else 'at'} {utc(finding.opened)}{end}"]
+    notes += [f"closed: {safe(finding.reason)}"] if finding.reason else []
+    notes += ["late"] if finding.late else []
+    yield f"  {' · '.join(notes)}"
+    values = [f"{name} {text}" for name, text in value_rows(finding.values)]
+    if values:
+        yield f"  {' · '.join(map(safe, values))}"
+    yield f"  id {finding.finding_id}"
+
+
+def evidence_lines(finding: FindingHistory) -> Iterator[str]:
+    """Yield everything else: description, annotations, lists, the events it stands on."""
+    if finding.annotations.get("description"):
+        yield f"description: {safe(finding.annotations['description'])}"
+    for name, text in annotation_rows(finding.annotations):
+        yield f"{safe(name)}: {safe(text)}"
+    if finding.at_close:
+        yield "at its end: " + " · ".join(f"{name} {text}" for name, text in value_rows(finding.at_close))
+    for name, items in finding.details.items():
+        yield f"{title(safe(name))}:"
+        yield from (f"  {safe(detail_row(row))}" for row in items)
+    yield f"series: {safe(finding.series)}"
+    evidence = finding.evidence
+    yield f"rules: {evidence.config_hash or 'unknown'}, processor {evidence.processor} {evidence.processor_version}"
+    yield f"bundle: {'in --json' if evidence.bundle else 'none'}"
+    yield f"events ({len(evidence.events)}):"
+    shown = evidence.events[-2 * MOST_ROWS :]
+    yield from (f"  {safe(source)} {safe(number)}" for source, number in shown)
+
+
+def delivery_line(delivery: Delivery) -> str:
+    """Return what became of one notification."""
+    when = f" at {utc(delivery.settled)}" if delivery.settled is not None else f" since {utc(delivery.created)}"
+    error = f": {safe(delivery.error)}" if delivery.error else ""
+    return f"{delivery.receiver} ({delivery.kind}) {delivery.status}{when}, {delivery.attempts} attempts{error}"
+
+
+def _seconds(duration_ns: int) -> str:
+    seconds = duration_ns / SECOND
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes read as seconds

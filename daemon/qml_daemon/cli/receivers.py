@@ -1,0 +1,55 @@
+"""`quantum-mlops receivers test`."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from qml_daemon.cli.options import ConfigOption
+
+app = typer.Typer(help="The receivers of alerts.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _receivers() -> None:
+    """Work with the receivers of alerts."""
+
+
+@app.command("test")
+def test_receivers(
+    name: Annotated[
+        str | None, typer.Argument(help="A receiver; all where it is left out.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Send a test message to receivers, past the daemon and its outbox; exit code 1 if one did not take it.
+
+    \b
+    Examples:
+      quantum-mlops receivers test
+      quantum-mlops receivers test team
+    """
+    from qml_daemon.configuration import read_config
+    from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+    from qml_daemon.notifiers.trial import trial_notification
+    from quantum_mlops.config.keys import suggest
+    from quantum_mlops.errors import ConfigError, DeliveryError
+
+    found = read_config(config, os.environ)
+    if name is not None and name not in found.receivers:
+        raise ConfigError(f"no receiver is called {name!r}{suggest(name, list(found.receivers))}")
+    failed = 0
+    for (receiver, kind), notifier in build_notifiers(found, load_kinds()).items():
+        if name not in (None, receiver):
+            continue
+        try:
+            notifier.send([trial_notification(receiver, time.time_ns())])
+        except DeliveryError as error:
+            failed += 1
+            print(f"{receiver} ({kind}): failed: {error}")
+        else:
+            print(f"{receiver} ({kind}): ok")
+        finally:
+            notifier.close()
+    return 1 if failed else 0

@@ -1,0 +1,98 @@
+"""`quantum-mlops tail`."""
+
+import os
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qml_daemon.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from quantum_mlops.transports.base import Record
+
+POLL_SECONDS = 0.2
+_CHUNK = 500
+_LONGEST_DATA = 160
+
+
+class StreamName(StrEnum):
+    """What there is to look at."""
+
+    EVENTS = "events"
+    FINDINGS = "findings"
+    SUMMARIES = "summaries"
+    DEAD_LETTERS = "dead_letters"
+
+
+def show_tail(
+    stream: Annotated[StreamName, typer.Argument(help="Which records.")] = StreamName.EVENTS,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes; Ctrl-C ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last ones.")] = 10,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the last events, findings, summaries or dead letters; with --json one CloudEvent a line.
+
+    \b
+    Examples:
+      quantum-mlops tail -f
+      quantum-mlops tail findings -n 50 --json | jq .data.rule
+      quantum-mlops tail dead_letters
+    """
+    from qml_daemon.configuration import read_config
+    from qml_daemon.history import open_store
+    from quantum_mlops.transports.base import Stream
+
+    found = read_config(config, os.environ)
+    reader = open_store(found)
+    chosen = Stream(stream.value)
+    show = _json_line if as_json else _line
+    try:
+        offsets = {}
+        recent: list[Record] = []
+        for partition in range(reader.partitions):
+            end = reader.end(chosen, partition)
+            offsets[partition] = end
+            recent += reader.read(chosen, partition, max(0, end - lines), lines)
+        for record in sorted(recent, key=lambda one: one.ingestedtime)[-lines:] if lines else []:
+            print(show(record))
+        while follow:
+            for partition, offset in offsets.items():
+                records = reader.read(chosen, partition, offset, _CHUNK)
+                for record in records:
+                    print(show(record), flush=True)
+                    offsets[partition] = record.offset + 1
+            time.sleep(POLL_SECONDS)
+    finally:
+        reader.close()
+
+
+def _json_line(record: "Record") -> str:
+    import msgspec
+
+    from quantum_mlops import codec
+    from quantum_mlops.events import Event
+
+    event = record.event
+    return codec.encode(event).decode() if isinstance(event, Event) else msgspec.json.encode(event).decode()
+
+
+def _line(record: "Record") -> str:
+    from qml_daemon.cli.terminal import paint, safe
+    from quantum_mlops import codec
+    from quantum_mlops.events import Event, short_name
+    from quantum_mlops.timestamps import format_time
+
+    event = record.event
+    when = paint(format_time(record.ingestedtime)[11:23], "dim")
+    if not isinstance(event, Event):
+        return f"{when} {paint('undecodable' if not hasattr(event, 'origin') else event.origin, 'red')} {safe(event.reason)}"
+    context = event.context
+    places = (("run", context.runid), ("step", context.step), ("experiment", context.experimentid))
+    where = " ".join(f"{name}={safe(str(value))}" for name, value in places if value is not None)
+    data = safe(codec.encode_data(event.data).decode("utf-8", "replace"))
+    short = data if len(data) <= _LONGEST_DATA else data[: _LONGEST_DATA - 1] + "…"
+    name = paint(f"{short_name(event.type) or safe(event.type):<20}", "bold")
+    return " ".join(part for part in (when, name, safe(event.partitionkey), where, short) if part)

@@ -1,0 +1,27 @@
+"""The daemon's configuration: the core's sections, with the receivers that are installed here."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from qml_daemon.notifiers.plugins import load_kinds, settings_of
+from quantum_mlops.config.load import load_config
+from quantum_mlops.config.sections import Config, Sections
+from quantum_mlops.stats.false_alarms import parse_rate
+
+
+def read_config(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Return the checked configuration.
+
+    Raises:
+        ConfigError: a line for each mistake.
+
+    """
+    return load_config(path, environ, settings_of(load_kinds()), [check_rates])
+
+
+def check_rates(sections: Sections) -> Iterator[str]:
+    """Yield one line for each false-alarm rate that cannot be read."""
+    try:
+        parse_rate(sections.rules.drift.false_alarms)
+    except ValueError as error:
+        yield f"rules.drift.false_alarms: {error}"

@@ -1,0 +1,59 @@
+"""What the outbox says of deliveries, read beside the running daemon."""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from qml_daemon.delivery.store import connect
+from qml_daemon.notification import Notification
+from quantum_mlops.transports.schema import log_error
+
+
+class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One notification to one receiver. `status` is waiting, sent or failed; times are nanoseconds UTC."""
+
+    receiver: str
+    kind: str
+    status: str
+    created: int
+    attempts: int
+    settled: int | None = None
+    error: str | None = None
+    findings: list[str]
+
+
+def read_deliveries(path: Path) -> list[Delivery]:
+    """Return all deliveries that the outbox still holds, the oldest first; none where there is no outbox.
+
+    Raises:
+        LogError: the file cannot be read.
+
+    """
+    if not path.is_file():
+        return []
+    try:
+        connection = connect(path, "ro")
+        try:
+            rows = connection.execute(
+                "SELECT receiver, kind, status, created, attempts, settled, error, body FROM outbox ORDER BY number"
+            ).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise log_error(error, path) from error
+    decode = msgspec.msgpack.Decoder(Notification).decode
+    return [
+        Delivery(
+            receiver=receiver,
+            kind=kind,
+            status=status,
+            created=created,
+            attempts=attempts,
+            settled=settled,
+            error=error,
+            findings=[alert.finding_id for alert in decode(body).alerts],
+        )
+        for receiver, kind, status, created, attempts, settled, error, body in rows
+    ]

@@ -1,0 +1,144 @@
+"""The examinations of `doctor`: one function each, none of which changes anything."""
+
+import os
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from qml_daemon.assembly import STATUS, store_path
+from qml_daemon.configuration import read_config
+from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+from qml_daemon.status import Status, read_status
+from quantum_mlops.clock import SECOND
+from quantum_mlops.config.sections import Config
+from quantum_mlops.errors import ConfigError, LogError
+from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.sqlite import SqliteLog
+
+Verdict = Literal["ok", "note", "fail"]
+WAL_RESET_MENDED = (3, 51, 3)
+LITTLE_DISK_BYTES = 1024**3
+LONG_LAG_BYTES = 64 * 1024**2
+STALE_SECONDS = 20
+CLOCK_SECONDS = 60
+
+
+class Examined(Struct, frozen=True):
+    """One result, with what to do about it where it is not ok."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]:
+    """Return all results; what depends on a configuration is left out where it is wrong."""
+    found = [_python(), _sqlite()]
+    try:
+        config = read_config(path, environ)
+        notifiers = build_notifiers(config, load_kinds())
+    except ConfigError as error:
+        return [*found, *(Examined("configuration", "fail", line) for line in str(error).splitlines())]
+    found.append(Examined("configuration", "ok", str(config.path or "no file, the defaults are in force")))
+    names = ", ".join(f"{receiver} ({kind})" for receiver, kind in notifiers)
+    found.append(Examined("receivers", "ok", f"{names}; try: quantum-mlops receivers test"))
+    status = read_status(config.state_dir / STATUS)
+    found += [_folder(config.state_dir), _disk(config.state_dir)]
+    found += [*_daemon(status), *_store(config), _spool(config, status)]
+    return found
+
+
+def _python() -> Examined:
+    version = platform.python_version_tuple()
+    good = (3, 11) <= (int(version[0]), int(version[1])) < (3, 14)
+    text = platform.python_version() + ("" if good else "; tested are 3.11 to 3.13")
+    return Examined("python", "ok" if good else "note", text)
+
+
+def _sqlite() -> Examined:
+    if sqlite3.sqlite_version_info >= WAL_RESET_MENDED:
+        return Examined("sqlite", "ok", sqlite3.sqlite_version)
+    text = (
+        "before 3.51.3 two writers can corrupt a WAL file; the daemon keeps to one writer, let no other program write"
+    )
+    return Examined("sqlite", "note", f"{sqlite3.sqlite_version}: {text}")
+
+
+def _folder(folder: Path) -> Examined:
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Examined("state folder", "fail", f"{folder}: cannot be written; set QML_STATE_DIR or [state] dir")
+    return Examined("state folder", "ok", f"{folder}{'' if place == folder else ' (made at the first start)'}")
+
+
+def _disk(folder: Path) -> Examined:
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    text = f"{free / 1024**3:.1f} GiB free"
+    if free < LITTLE_DISK_BYTES:
+        return Examined("disk", "note", f"{text}; the log stops when it is full")
+    return Examined("disk", "ok", text)
+
+
+def _daemon(status: Status | None) -> Iterator[Examined]:
+    if status is None:
+        yield Examined("daemon", "note", "never ran here; start it: quantum-mlops daemon")
+        return
+    age = (time.time_ns() - status.written) / SECOND
+    if status.state == "stopped":
+        yield Examined("daemon", "note", f"stopped {age:.0f} s ago; start it: quantum-mlops daemon")
+    elif age > STALE_SECONDS:
+        yield Examined("daemon", "fail", f"pid {status.pid} was last heard of {age:.0f} s ago; it hangs or was killed")
+    else:
+        yield Examined("daemon", "ok", f"pid {status.pid}, {status.intake.events} events since its start")
+    if status.fault is not None:
+        yield Examined("log", "fail", status.fault)
+    for partition in status.runner.partitions:
+        if partition.given_up is not None:
+            yield Examined("processors", "fail", f"partition {partition.partition} is given up: {partition.given_up}")
+    outbox = status.dispatcher.outbox
+    text = f"{outbox.sent} sent, {outbox.waiting} waiting, {outbox.failed} failed since the daemon's start"
+    yield Examined("notifications", "note" if outbox.failed or outbox.waiting else "ok", text)
+
+
+def _store(config: Config) -> Iterator[Examined]:
+    path = store_path(config)
+    if config.log.kind == "memory" or not path.is_file():
+        return
+    try:
+        reader = SqliteLog.open_reader(path)
+    except LogError as error:
+        yield Examined("log", "fail", str(error))
+        return
+    try:
+        ends = {stream.value: sum(reader.end(stream, n) for n in range(reader.partitions)) for stream in Stream}
+        yield Examined("log", "ok", ", ".join(f"{count} {name}" for name, count in ends.items()))
+        last = [reader.read(Stream.EVENTS, n, reader.end(Stream.EVENTS, n) - 1, 1) for n in range(reader.partitions)]
+        ahead = max((records[0].ingestedtime for records in last if records), default=0) - time.time_ns()
+        if ahead > CLOCK_SECONDS * SECOND:
+            text = f"the log is {ahead / SECOND:.0f} s ahead of this machine; check its time service"
+            yield Examined("clock", "fail", text)
+        else:
+            yield Examined("clock", "ok", "not behind the log")
+    except LogError as error:
+        yield Examined("log", "fail", str(error))
+    finally:
+        reader.close()
+
+
+def _spool(config: Config, status: Status | None) -> Examined:
+    folder = config.spool_dir
+    if not folder.is_dir():
+        return Examined("spool", "note", f"{folder}: no folder yet; instrumented code makes it")
+    size = sum(one.stat().st_size for one in folder.glob("*.qseg"))
+    if status is not None and status.intake.fault is not None:
+        return Examined("spool", "fail", status.intake.fault)
+    lag = size if status is None or status.state == "stopped" else status.intake.lag_bytes
+    text = f"{folder}: {size / 1024**2:.1f} MiB, {lag / 1024**2:.1f} MiB not in the log yet"
+    return Examined("spool", "note" if lag > LONG_LAG_BYTES else "ok", text)

@@ -1,0 +1,164 @@
+"""The embedded daemon: one loop from the spool to the receivers.
+
+    start: open, recover, apply the rules, READY     loop: intake, runner, dispatcher, tick, sleep
+    stop: drain (at most 5 s), flush, checkpoint, status
+
+One thread; receivers have their own. An error of the log is logged once, counted and tried again.
+"""
+
+import logging
+import os
+import threading
+import time
+
+from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
+from qml_daemon.retention import Retention
+from qml_daemon.status import Status, write_status
+from qml_daemon.ticks import Ticker
+from qml_processors.runner import apply_config
+from qml_processors.runner.collector import settle
+from quantum_mlops.config.sections import Config
+from quantum_mlops.errors import LogError
+from quantum_mlops.version import __version__
+
+BATCH = 500
+BUSY_SECONDS, IDLE_SECONDS = 0.02, 0.05
+BUSY_FOR_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+STATUS_SECONDS = 5.0
+
+_logger = logging.getLogger("quantum_mlops.daemon")
+
+
+class Daemon:
+    """One daemon. `start`, then `run` until `stop` is set, then `close`; from one thread.
+
+    Raises:
+        ConfigError, LogError: from the constructor, as `assemble` says; nothing stays open then.
+
+    """
+
+    def __init__(self, config: Config, around: Surroundings | None = None) -> None:
+        self.config = config
+        self.stop = threading.Event()
+        self._around = around or Surroundings()
+        self._parts: Parts = assemble(config, self._around)
+        self._ticker = Ticker(self._parts.log, self._around.clock)
+        self._retention = Retention(self._parts, config.log, self._around.clock)
+        self._started = self._around.clock()
+        self._active_at = time.monotonic()
+        self._status_at = 0.0
+        self._log_errors = 0
+        self._fault: str | None = None
+
+    def start(self) -> None:
+        """Recover the states, put the rules in force, free memory from the collector's sight.
+
+        Raises:
+            LogError: the log failed.
+
+        """
+        runner, log = self._parts.runner, self._parts.log
+        for partition in range(log.partitions):
+            if not runner.open(partition):
+                reason = runner.stats().partitions[partition].given_up
+                _logger.error("partition %d is not processed: %s", partition, reason)
+        source = f"qml://daemon/{os.urandom(6).hex()}/config"
+        if apply_config(log, runner, self.config.rules, self._around.clock, source) is not None:
+            _logger.info("new rules written to the log")
+        settle()
+        self._write_status("ready")
+
+    def describe(self) -> str:
+        """Return what READY says: where everything is."""
+        kinds = sorted(f"{receiver} ({kind})" for receiver, kind in self._parts.notifiers)
+        names = sorted(processor.name for processor in self._parts.processors)
+        place = "memory" if self.config.log.kind == "memory" else str(store_path(self.config))
+        return (
+            f"quantum-mlops {__version__} READY pid={os.getpid()} log={place} spool={self.config.spool_dir}"
+            f" config={self.config.path or 'defaults'} processors={','.join(names)} receivers={', '.join(kinds)}"
+        )
+
+    def run(self) -> None:
+        """Work until `stop` is set."""
+        while not self.stop.is_set():
+            try:
+                more = self._step()
+            except LogError as error:
+                self._report(error)
+                self.stop.wait(RETRY_SECONDS)
+                continue
+            if self._fault is not None:
+                _logger.info("the log goes on")
+                self._fault = None
+            if not more:
+                busy = time.monotonic() - self._active_at < BUSY_FOR_SECONDS
+                self.stop.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+
+    def close(self) -> None:
+        """Drain for at most 5 s, store everything, close. What a receiver did not take waits in the outbox."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        try:
+            while self._step(tick=False) and time.monotonic() < deadline:
+                pass
+            self._parts.dispatcher.drain(deadline - time.monotonic())
+            self._parts.runner.close()
+            self._write_status("stopped")
+        except LogError as error:
+            self._report(error)
+        finally:
+            self._parts.dispatcher.close()
+            self._parts.intake.close()
+            self._parts.log.close()
+
+    def _step(self, *, tick: bool = True) -> bool:
+        """Do one round; return whether there is more to do at once."""
+        taken = self._parts.intake.poll(BATCH)
+        done = self._parts.runner.process_batch(BATCH)
+        told = self._parts.dispatcher.step(BATCH)
+        now = time.monotonic()
+        if taken or told:
+            self._active_at = now
+        if tick:
+            self._ticker.step(quiet=self._is_quiet(now))
+            self._retention.step()
+            if now - self._status_at > STATUS_SECONDS:
+                self._write_status("ready")
+        return taken >= BATCH or done >= BATCH or told >= BATCH
+
+    def _is_quiet(self, now: float) -> bool:
+        """Whether no series waits for the time and nothing came for a while."""
+        if now - self._active_at < BUSY_FOR_SECONDS:
+            return False
+        return not any(partition.timers for partition in self._parts.runner.stats().partitions)
+
+    def _report(self, error: LogError) -> None:
+        self._log_errors += 1
+        if str(error) != self._fault:
+            self._fault = str(error)
+            _logger.error("%s; trying again every second", error)
+
+    def _write_status(self, state: str) -> None:
+        self._status_at = time.monotonic()
+        if self.config.log.kind == "memory":
+            return
+        status = Status(
+            version=__version__,
+            pid=os.getpid(),
+            state="ready" if state == "ready" else "stopped",
+            config=None if self.config.path is None else str(self.config.path),
+            started=self._started,
+            written=self._around.clock(),
+            log_errors=self._log_errors,
+            fault=self._fault,
+            records_removed=self._retention.removed,
+            unread_removed=self._retention.unread,
+            intake=self._parts.intake.stats(),
+            runner=self._parts.runner.stats(),
+            dispatcher=self._parts.dispatcher.stats(),
+        )
+        try:
+            write_status(self.config.state_dir / STATUS, status)
+        except OSError as error:
+            self._report(LogError(f"{self.config.state_dir / STATUS}: {error.strerror}"))

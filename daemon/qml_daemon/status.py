@@ -1,0 +1,50 @@
+"""The daemon's own figures, as a small file beside the store: what `doctor` and people read."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.intake.intake import IntakeStats
+from qml_processors.runner.counts import RunnerStats
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log."""
+
+    version: str
+    pid: int
+    state: Literal["ready", "stopped"]
+    config: str | None
+    started: int
+    written: int
+    log_errors: int
+    fault: str | None
+    records_removed: int
+    unread_removed: int
+    intake: IntakeStats
+    runner: RunnerStats
+    dispatcher: DispatcherStats
+
+
+def write_status(path: Path, status: Status) -> None:
+    """Replace the file; a reader sees the old one or the new one.
+
+    Raises:
+        OSError: the disk refuses.
+
+    """
+    draft = path.with_name(f".{path.name}.{status.pid}")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=1))
+    os.replace(draft, path)  # noqa: PTH105 - pathlib's replace is the same call
+
+
+def read_status(path: Path) -> Status | None:
+    """Return the figures, or None where no daemon of this version wrote them."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Status)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,46 @@
+"""Ticks: they tell the processors that time passes while nothing else does."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from qml_processors.runner import tick_event
+from quantum_mlops.clock import SECOND, Clock
+from quantum_mlops.transports.base import Log
+
+PERIOD = SECOND
+QUIET_PERIOD = 30 * SECOND
+
+
+class Ticker:
+    """Appends a tick to every partition: each second while timers are armed, each 30 s in quiet times.
+
+    A tick's `time` is the wall clock at the start plus monotonic time since, so that a jump of the
+    log's clock shows.
+    """
+
+    def __init__(self, log: Log, clock: Clock, monotonic: Callable[[], int] = time.monotonic_ns) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._wall, self._began = clock(), monotonic()
+        self._last = self._began - QUIET_PERIOD
+        self._number = 0
+        self._source = f"qml://{socket.gethostname()}/{os.urandom(6).hex()}/0"
+
+    def step(self, *, quiet: bool) -> bool:
+        """Append the tick that is due, if one is; `quiet`: nobody waits for the time.
+
+        Raises:
+            LogError: the log failed; the tick is tried again.
+
+        """
+        now = self._monotonic()
+        if now - self._last < (QUIET_PERIOD if quiet else PERIOD):
+            return False
+        tick = tick_event(self._source, self._number, self._wall + now - self._began)
+        for partition in range(self._log.partitions):
+            self._log.append([tick], partition=partition)
+        self._last = now
+        self._number += 1
+        return True
