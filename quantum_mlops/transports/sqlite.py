@@ -9,7 +9,7 @@ Source: sqlite.org/wal.html; measurements in benchmarks/log.py.
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -168,12 +168,14 @@ class SqliteLog:
 
     def close(self) -> None:
         """See `Log.close`. The writer closes last, so that it alone checkpoints."""
-        if self._reader is not None:
-            self._reader.close()
-        if self._connection is not None:
-            self._connection.close()
+        try:
+            if self._reader is not None:
+                self._reader.close()
+            if self._connection is not None:
+                self._connection.close()
+        finally:
             self._connection = None
-        self._lock.close()
+            self._lock.close()
 
     def _reading(self) -> SqliteReader:
         if self._reader is None or self._connection is None:
@@ -208,13 +210,16 @@ class SqliteLog:
         """Give the writing connection inside one transaction; all of it is stored, or none and LogError."""
         connection = self._writing()
         try:
+            if connection.in_transaction:  # a rollback failed, as on a disk that was gone for a while
+                connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
             self._stale = True
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # the first error is the one to tell; the next transaction tries again
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
                 raise schema.log_error(error, self.path) from error
             raise

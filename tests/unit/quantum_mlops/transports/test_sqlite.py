@@ -258,12 +258,12 @@ print(acknowledged + 1, reason)
 class Faulty:
     """A connection that fails at its n-th statement, before or after doing it."""
 
-    def __init__(self, connection, at, *, after):
-        self._inner, self._left, self._after = connection, at, after
+    def __init__(self, connection, at, *, after, lasting=False):
+        self._inner, self._left, self._after, self._lasting = connection, at, after, lasting
 
     def _run(self, method, *arguments):
         self._left -= 1
-        if self._left == 0 and not self._after:
+        if (self._left == 0 and not self._after) or (self._left < 0 and self._lasting):
             raise sqlite3.OperationalError("disk I/O error")
         result = method(*arguments)
         if self._left == 0:
@@ -316,6 +316,18 @@ def test_a_failure_at_any_statement_leaves_all_or_nothing_and_the_log_goes_on(tm
         assert [record.offset for record in records] == list(range(len(records)))
         log.close()
     assert statements >= 6
+
+
+def test_a_rollback_that_fails_as_well_is_made_up_for_later(log):
+    healthy = log._connection
+    log._connection = Faulty(healthy, 2, after=False, lasting=True)
+    for _ in range(2):
+        with pytest.raises(LogError, match="disk I/O error"):
+            log.append([tick(1)])
+    log._connection = healthy
+    assert healthy.in_transaction
+    log.append([tick(2)])
+    assert ids(log) == [2]
 
 
 class TestReader:
