@@ -13,7 +13,8 @@ from msgspec import Raw, Struct
 
 from qml_processors.base import Output, Processor
 from qml_processors.runner.cause import Cause
-from qml_processors.runner.series import Series
+from qml_processors.runner.identity import finding_id
+from qml_processors.runner.series import Series, series_name
 from quantum_mlops import codec
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.errors import DecodeError
@@ -81,6 +82,13 @@ def reproduce(bundle: Bundle, processor: Processor[Any]) -> Iterable[Output]:
     if bundle.event is None:
         return list(processor.on_timer(state, bundle.time, bundle.rules))
     return list(processor.apply(state, event_of(bundle, bundle.event), bundle.rules))
+
+
+def identify(bundle: Bundle, rule: str) -> str:
+    """Return the id that a finding of `rule` from this bundle has."""
+    return finding_id(
+        rule, series_name(bundle.processor, bundle.partitionkey, bundle.key), *bundle.armed, bundle.opening
+    )
 
 
 def event_of(bundle: Bundle, raw: Raw) -> Event:

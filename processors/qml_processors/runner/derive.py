@@ -95,19 +95,12 @@ def transition(series: Series, finding: Finding, cause: Cause, derived: Derived)
         late=late,
         reason=finding.reason,
     )
-    derived.findings.append(
-        finding_event(series.slot.name, series.partitionkey, series.project, finding.transition, data, cause.time)
-    )
-    if finding.transition in ("opened", "updated"):
+    event = finding_event(series.slot.name, series.partitionkey, series.project, finding.transition, data, cause.time)
+    derived.findings.append(event)
+    if finding.transition in {"opened", "updated"} and isinstance(event.data, FindingChanged):
+        said = event.data
         derived.open[finding.rule] = OpenFinding(
-            identity,
-            number,
-            late,
-            finding.severity,
-            finding.labels,
-            finding.annotations,
-            finding.values,
-            series.project,
+            identity, number, late, said.severity, said.labels, said.annotations, said.values, series.project
         )
     elif finding.transition == "closed":
         del derived.open[finding.rule]
@@ -116,7 +109,7 @@ def transition(series: Series, finding: Finding, cause: Cause, derived: Derived)
 def finding_event(
     processor: str, partitionkey: str, project: str, change: str, data: FindingChanged, time: int
 ) -> Event:
-    """Return the derived event of a transition, checked by the codec.
+    """Return the derived event of a transition, as the codec reads it back: it shares nothing with the state.
 
     Raises:
         OutputError: the codec refuses it, or it is over the size limit.
@@ -195,7 +188,6 @@ def _checked(event: Event) -> Event:
         data = encode(event)
         if len(data) > MAX_EVENT_BYTES:
             raise OutputError(f"{event.type} of {len(data)} bytes is over {MAX_EVENT_BYTES}")
-        decode(data)
+        return decode(data)
     except (DecodeError, TypeError, ValueError) as error:
         raise OutputError(f"{event.type}: {error}") from error
-    return event

@@ -84,6 +84,8 @@ class Partition:
             self.position = (offset, now, EVENT, ())
             self.inside = -1
             left -= 1
+        if self.until is None and left < budget:
+            self.kill_next = False  # a killer is the very next step or none
         return budget - left
 
     def _admit(self, record: Record) -> bool:
@@ -109,11 +111,11 @@ class Partition:
             return False
         now = record.ingestedtime
         now = max(now, self.now)
-        if event.data.__class__ is not Tick and event.data.__class__ is not ConfigApplied:
-            if not self._is_new(event, now, record.offset):
-                counts.duplicates += 1
-                self.dropped.add(record.offset, self._last_offset())
-                return False
+        kind = event.data.__class__
+        if kind is not Tick and kind is not ConfigApplied and not self._is_new(event, now, record.offset):
+            counts.duplicates += 1
+            self.dropped.add(record.offset, self._last_offset())
+            return False
         self.previous = self.now
         self.now = now
         return True
@@ -175,6 +177,8 @@ class Partition:
 
     def _take(self, event: Event, offset: int) -> None:
         """Show an admitted event to the processors, or take the rules that it brings."""
+        if event.ingestedtime != self.now:
+            event = replace(event, ingestedtime=self.now)
         kind = event.data.__class__
         if kind in _NOT_SHOWN:
             if kind is Tick:
@@ -186,8 +190,6 @@ class Partition:
                 self.counts.unknown += 1
             return
         self.counts.events += 1
-        if event.ingestedtime != self.now:
-            event = replace(event, ingestedtime=self.now)
         if self.condemns((offset, self.now, EVENT, ())):
             self._bury_killer(event)
             return

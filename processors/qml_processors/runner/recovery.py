@@ -21,10 +21,14 @@ from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import EVENT
 from qml_processors.runner.rules_schedule import Config, RulesSchedule
 from qml_processors.runner.series import Series, Slot
-from quantum_mlops.errors import LogError, StateTooNewError
+from quantum_mlops.errors import QuantumMlopsError, StateTooNewError
 from quantum_mlops.transports.base import Checkpoint, Log, Stream
 
 _CHUNK = 500
+
+
+class UnrecoverableError(QuantumMlopsError):
+    """What the log holds does not suffice to rebuild a partition's states."""
 
 
 def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
@@ -32,7 +36,8 @@ def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
 
     Raises:
         StateTooNewError: a row was written by a newer version of its processor.
-        LogError: the log no longer holds what the replay needs, or it fails.
+        UnrecoverableError: the log no longer holds what the replay needs, or a row is unreadable.
+        LogError: the log fails.
 
     """
     stored = log.checkpoint(partition.number)
@@ -41,9 +46,12 @@ def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
     mark = _watermark(stored)
     start = log.start(Stream.EVENTS, partition.number)
     if start > mark.replay_offset:
-        raise LogError(f"partition {partition.number} starts at {start}, its replay needs {mark.replay_offset}")
+        raise UnrecoverableError(f"the log starts at offset {start}, the replay needs {mark.replay_offset}")
     partition.outputs.live = False
-    orphans = _load(partition, stored.rows, mark, rolling)
+    try:
+        orphans = _load(partition, stored.rows, mark, rolling)
+    except DecodeError as error:
+        raise UnrecoverableError(f"a checkpoint row is unreadable: {error}") from error
     _replay(log, partition, rolling, mark)
     return compare(partition, orphans)
 

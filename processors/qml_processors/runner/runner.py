@@ -18,7 +18,7 @@ from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import next_offset
-from qml_processors.runner.recovery import recover
+from qml_processors.runner.recovery import UnrecoverableError, recover
 from qml_processors.runner.rules_schedule import Config
 from qml_processors.runner.series import OpenFinding, Slot
 from quantum_mlops.clock import SECOND
@@ -74,7 +74,7 @@ class Runner:
         self._given_up.pop(partition, None)
         try:
             home.open(first=partition not in self._started)
-        except StateTooNewError as error:
+        except (StateTooNewError, UnrecoverableError) as error:
             self._given_up[partition] = str(error)
             return False
         self._started.add(partition)

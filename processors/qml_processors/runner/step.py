@@ -59,9 +59,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
             try:
                 state = series.state
                 if state is None:
-                    state = slot.open(key)
-                    series.state = state
                     series.project = event.project
+                    state = series.state = slot.open(key)
                 if live and slot.bundled:
                     before = slot.encode(state)
                 outputs = [*slot.apply(state, event, rules)]

@@ -57,7 +57,9 @@ class Counter(Toy):
             state.total += event.data.values.get("x", 0.0)
         change = {0: "opened", 1: "updated", 2: "closed"}.get(state.seen % 5) if state.seen >= 5 else None
         if change:
-            yield Finding(transition=change, rule="Fifth", labels={"seen": str(state.seen)}, values={"total": state.total})
+            yield Finding(
+                transition=change, rule="Fifth", labels={"seen": str(state.seen)}, values={"total": state.total}
+            )
         if state.seen % 7 == 0:
             yield Finding(transition="notice", rule="Seventh")
 
@@ -207,7 +209,23 @@ class Memory(Toy):
             yield Forget()
 
 
-MOODS = ("", "", "", "", "apply", "next", "timer", "stuck", "fine-timer", "nan", "twice", "forget", "keys", "repeat", "switch")
+MOODS = (
+    "",
+    "",
+    "",
+    "",
+    "apply",
+    "next",
+    "timer",
+    "stuck",
+    "fine-timer",
+    "nan",
+    "twice",
+    "forget",
+    "keys",
+    "repeat",
+    "switch",
+)
 
 
 @dataclass

@@ -10,7 +10,11 @@ from msgspec.structs import replace as structs_replace
 from qml_processors.runner import replay
 from quantum_mlops.codec import encode
 
-KINDS = ("metric",) * 12 + ("again",) * 4 + ("tick", "late", "foreign", "hole", "ended", "unknown", "config", "junk", "jump")
+KINDS = (
+    ("metric",) * 12
+    + ("again",) * 4
+    + ("tick", "late", "foreign", "hole", "ended", "unknown", "config", "junk", "jump")
+)
 WAITS = (0.0, 0.0, 0.0, 0.1, 1.0, 3.0, 9.0, 40.0, 3700.0)
 
 
