@@ -72,4 +72,10 @@ class CircuitReader:
 
 
 def _equal(left: QuantumCircuit, right: QuantumCircuit) -> bool:
-    return left.name == right.name and left.layout is right.layout and bool(left.data == right.data)
+    return (
+        left.name == right.name
+        and left.layout is right.layout
+        and left.num_qubits == right.num_qubits
+        and left.num_clbits == right.num_clbits  # equality of the data overlooks idle bits
+        and bool(left.data == right.data)
+    )

@@ -68,9 +68,10 @@ class Observer:
             provider = _provider(primitive) if backend is None else backend.provider
             submission = Submission(job.job_id(), kind, name, provider, backend, token, role, pubs, seconds, started)
             current = self.recorder.current_run()
+            step = None if current is None else current.step
             size = _CIRCUIT_BYTES * (1 + len(given) if isinstance(given, (list, tuple)) else 1)
             self.recorder.defer(partial(self._created, submission), size_bytes=size, type="job.created")
-            return watch(job, partial(self._ended, submission, current))
+            return watch(job, partial(self._ended, submission, current, step))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self.recorder.report("instrumentation_failed", "job.created", error)
             return job
@@ -97,7 +98,7 @@ class Observer:
                     yield Item("calibration.snapshot", snapshot, partitionkey=snapshot.backend)
         yield Item("job.created", self._reader.created(submission))
 
-    def _ended(self, submission: Submission, run: Any, end: End) -> None:
+    def _ended(self, submission: Submission, run: Any, step: int | None, end: End) -> None:
         """Take what the job measured. In the job's own thread, or in the caller's."""
         seconds = time.monotonic() - submission.started
         try:
@@ -108,7 +109,8 @@ class Observer:
             else:
                 build = partial(self._failed, submission, seconds, end.error)
             size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
-            self.recorder.defer(build, size_bytes=size, type="job.completed", run=run)
+            context = None if step is None else {"step": step}  # that of the submission; the run may have gone on
+            self.recorder.defer(build, size_bytes=size, type="job.completed", run=run, context=context)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self.recorder.report("instrumentation_failed", "job.completed", error)
 

@@ -3,8 +3,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import qiskit.primitives
-import qiskit.transpiler
-import qiskit_aer.primitives
+import qiskit.transpiler  # noqa: F401 - hooked by its name in sys.modules
+import qiskit_aer.primitives  # noqa: F401 - as above
 from qiskit import QuantumCircuit
 
 from qml_producers.qiskit.instrumentation import QiskitInstrumentation

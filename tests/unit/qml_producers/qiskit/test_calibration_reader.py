@@ -1,0 +1,82 @@
+import math
+from datetime import UTC, datetime
+
+import pytest
+from qiskit.providers.fake_provider import GenericBackendV2
+
+from qml_producers.qiskit.calibration_reader import columns_of_properties, columns_of_target
+from quantum_mlops.calibrations import calibration_id
+from quantum_mlops.testing import RecordedDevice
+
+
+def by_name(columns):
+    return {column.name: column for column in columns}
+
+
+def value_of(column, *wires):
+    return column.values[column.wires.index(list(wires))]
+
+
+@pytest.fixture(scope="module")
+def device():
+    return RecordedDevice.load("hanoi", "2024-04-16")
+
+
+def test_every_value_has_its_place_its_si_unit_and_its_own_date(device):
+    columns = by_name(columns_of_properties(device.properties().to_dict()))
+    snapshot = device.snapshot
+    assert {"t1", "t2", "frequency", "anharmonicity", "readout_error", "readout_length", "cx_error"} <= set(columns)
+    for qubit in range(27):
+        assert value_of(columns["t1"], qubit) == pytest.approx(snapshot.t1_seconds(qubit))
+        assert value_of(columns["frequency"], qubit) == pytest.approx(snapshot.frequency_hertz(qubit))
+        assert value_of(columns["readout_length"], qubit) == pytest.approx(snapshot.readout_seconds(qubit))
+    assert value_of(columns["cx_error"], 2, 3) == pytest.approx(0.0309, abs=1e-4)
+    assert 1e-8 < value_of(columns["cx_length"], 2, 3) < 1e-5
+    assert {column.unit for column in columns.values()} == {"s", "Hz", ""}
+    recorded = next(value for value in snapshot.qubits[0] if value.name == "T1")
+    assert columns["t1"].times[0] == recorded.date.timestamp()
+    assert len(set(columns["t1"].times) | set(columns["cx_error"].times)) > 1
+
+
+def test_sentinels_and_unknown_units_are_missing_and_dates_may_be_texts():
+    def parameter(name, value, unit="", date="2026-01-02T03:04:05+00:00"):
+        return {"name": name, "value": value, "unit": unit, "date": date}
+
+    document = {
+        "qubits": [
+            [parameter("T1", 0.0, "us"), parameter("readout_error", 1.0), parameter("operational", 1)],
+            [parameter("T1", 50.0, "parsec"), parameter("T2", math.nan, "us"), parameter("frequency", 5.0, "GHz")],
+            [parameter("T1", 50.0, "us", datetime(2026, 1, 2, 3, 4, 5)), parameter("T2", 70, "µs", "soon")],  # noqa: DTZ001
+        ],
+        "gates": [{"gate": "cz", "qubits": [0, 1], "parameters": [parameter("gate_error", 1), parameter("other", 2)]}],
+    }
+    columns = by_name(columns_of_properties(document))
+    assert sorted(columns) == ["cz_error", "frequency", "readout_error", "t1", "t2"]
+    assert columns["t1"].values == [None, None, pytest.approx(5e-5)]
+    assert columns["t2"].values == [None, pytest.approx(7e-5)]
+    assert columns["readout_error"].values == columns["cz_error"].values == [None]
+    assert columns["frequency"].values == [5e9]
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+    assert columns["t1"].times == [when] * 3
+    assert columns["t2"].times == [when, None]
+
+
+def test_an_empty_document_has_no_columns():
+    assert columns_of_properties({}) == []
+
+
+def test_a_target_gives_the_same_values_without_dates(device):
+    properties = by_name(columns_of_properties(device.properties().to_dict()))
+    target = by_name(columns_of_target(device.target))
+    assert {"t1", "t2", "frequency", "readout_error", "readout_length", "cx_error", "cx_length"} <= set(target)
+    for name, column in target.items():
+        assert set(column.times) == {None}
+        for wires, value in zip(column.wires, column.values, strict=True):
+            recorded = value_of(properties[name], *wires)
+            assert value == (None if recorded is None else pytest.approx(recorded, rel=1e-9))
+
+
+def test_any_backend_with_a_target_can_be_read():
+    columns = by_name(columns_of_target(GenericBackendV2(3, seed=1).target))
+    assert {"t1", "cx_error", "readout_error"} <= set(columns)
+    assert calibration_id(columns.values()) != calibration_id(columns_of_target(GenericBackendV2(3, seed=2).target))
