@@ -105,11 +105,9 @@ class SummariesProcessor:
         if state.end is None or state.end > due or state.start is None:
             return ()
         summary = _sum_up(state, state.start, state.end)
-        if summary.kind == "run":
-            return (summary, Forget())
         state.start = state.end = None
         state.counts, state.metrics = {}, {}
-        return (summary,)
+        return (summary, Forget()) if summary.kind == "run" else (summary,)
 
     def migrate(self, raw: bytes, from_version: int) -> SummaryState:
         """Decode a state; there is only this version so far.

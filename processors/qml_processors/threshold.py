@@ -114,6 +114,7 @@ class ThresholdProcessor:
                 else:
                     found.append(_open(state, name, watch, rule))
         if ending:
+            state.ended = None
             found.append(Forget())
         return found
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from qiskit.transpiler import generate_preset_pass_manager
+
 from qml_daemon.demo.train import build_canary
 from qml_processors.drift import DriftProcessor
-
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.events import Event, Footprint, Outcomes, ShotsMeasured, type_name
 from quantum_mlops.stats import count_limits, parse_rate
@@ -89,8 +89,8 @@ def watch(case, distributions, generator):
     found, number = [], 0
     for date, distribution, length in zip(case[2:], distributions, lengths, strict=True):
         for counts in generator.multinomial(SHOTS, distribution, size=length):
-            for finding in processor.apply(state, canary_event(number, case, date, counts), RULES):
-                found.append((finding.transition, number, finding))
+            findings = processor.apply(state, canary_event(number, case, date, counts), RULES)
+            found += [(finding.transition, number, finding) for finding in findings]
             number += 1
     return found
 
