@@ -18,12 +18,10 @@ Transition = Literal["opened", "updated", "closed"]
 
 
 def labels_of(event: Event, data: ShotsMeasured) -> dict[str, str]:
-    """Return what identifies the alert."""
+    """Return what identifies the alert: only what is the same for every execution of the series."""
     labels = {"backend": data.backend, "qubits": _qubits(data), "circuit": data.circuit[:15]}
     if event.project:
         labels["project"] = event.project
-    if data.circuit_name:
-        labels["canary" if data.reference == "canary" else "circuit_name"] = data.circuit_name
     return labels
 
 
@@ -51,6 +49,7 @@ def drift_finding(
                 f"the minimum effect is {null:g}. Declared false alarms: {rule.false_alarms}. "
                 f"{_calibration_text(transition, state)}"
             ),
+            "execution": f"{data.reference or 'reference'} {data.circuit_name or data.circuit}",
             "calibration_before": state.calm or ABSENT,
             "calibration_after": state.current or ABSENT,
         },

@@ -68,7 +68,7 @@ def test_a_change_opens_and_its_end_closes():
     (closed,) = series.feed(GOOD, 5, epoch="k1:c")
     assert (opened.transition, closed.transition, closed.reason) == ("opened", "closed", "recovered")
     assert opened.labels == {
-        "backend": "ibm_hanoi", "qubits": "0-1", "circuit": "c1:0123456789ab", "project": "iris", "canary": "bell",
+        "backend": "ibm_hanoi", "qubits": "0-1", "circuit": "c1:0123456789ab", "project": "iris",
     }  # fmt: skip
     truth = float(np.sqrt(1 - np.sqrt(GOOD * BAD).sum()))
     assert opened.values["hellinger_low"] < truth < opened.values["hellinger_high"]
