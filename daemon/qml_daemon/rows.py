@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 MOST_ROWS = 5
+_HEAD = ("name", "qubits", "wires")
 _SHOWN_ELSEWHERE = {"summary", "description"}
 
 
@@ -50,13 +51,13 @@ def annotation_rows(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def detail_row(row: Mapping[str, str]) -> str:
     """Return one entry of a list; a change reads as one.
 
-    >>> detail_row({"name": "cx_error", "wires": "2-3", "before": "0.0089", "after": "0.0309", "change": "x3.5"})
+    >>> detail_row({"name": "cx_error", "qubits": "2-3", "before": "0.0089", "after": "0.0309", "change": "x3.5"})
     'cx_error 2-3: 0.0089 → 0.0309 (x3.5)'
     >>> detail_row({"name": "ibm_hanoi", "jobs": "3"})
     'ibm_hanoi: jobs 3'
     """
     rest = dict(row)
-    head = " ".join(text for text in (rest.pop("name", ""), rest.pop("wires", "")) if text)
+    head = " ".join(text for text in (rest.pop(name, "") for name in _HEAD) if text)
     parts = []
     if "before" in rest and "after" in rest:
         change = rest.pop("change", "")

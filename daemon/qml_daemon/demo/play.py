@@ -1,0 +1,165 @@
+"""The demo: a real training job, a device that goes bad, the alert, and what there is to see of it."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from qml_daemon.demo.house import House
+from qml_daemon.demo.progress import Progress
+from qml_daemon.demo.verdict import judge, opening_canary
+from qml_daemon.demo.watcher import Seen, Watcher
+from quantum_mlops.errors import MissingExtraError, UserError
+from quantum_mlops.events import FindingChanged
+
+LAST_WORDS_SECONDS = 20.0
+LOOK_SECONDS = 0.2
+NEVER = "never"
+USERS_MISTAKE = 2
+PLAIN_WIDTH = 100
+
+
+class Play(Struct, frozen=True, kw_only=True):
+    """What to play: see `quantum-mlops demo --help`."""
+
+    folder: Path
+    seed: int
+    backend: str
+    qubits: str
+    before: str
+    after: str
+    change_at: str
+    keep: bool
+
+    @property
+    def changes(self) -> bool:
+        """Whether the device gets another calibration at all."""
+        return self.change_at != NEVER and self.before != self.after
+
+    def training_arguments(self) -> list[str]:
+        """Return the arguments of the training script."""
+        arguments = ["--seed", str(self.seed), "--backend", self.backend, "--qubits", self.qubits]
+        arguments += ["--before", self.before, "--after", self.after if self.changes else "none"]
+        return arguments if self.change_at == NEVER else [*arguments, "--change-at", self.change_at]
+
+
+def play(what: Play) -> int:
+    """Play it and return the exit code: 0 as it must be, 1 not so, 2 for a mistake in what was asked."""
+    if what.change_at != NEVER and not what.change_at.isdecimal():
+        raise UserError(f"--change-at: {what.change_at!r} is neither a step nor {NEVER}")
+    try:
+        from qml_daemon.demo.train import load_schedule, parse_arguments  # noqa: PLC0415 - needs the extra
+    except ImportError as error:
+        raise MissingExtraError("the demo", "demo") from error
+    options = parse_arguments(what.training_arguments())
+    try:
+        load_schedule(options)
+    except LookupError as error:
+        raise UserError(str(error.args[0])) from error
+    house = House(what.folder)
+    house.prepare()
+    progress = Progress(options.steps)
+    keep = False
+    try:
+        seen, training = _run(house, what, progress)
+        if training.returncode:
+            progress.say("\n".join(["The training failed:", *house.read_log("training")[-5:]]))
+            return USERS_MISTAKE if training.returncode == USERS_MISTAKE else 1
+        keep = what.keep
+        pids = house.pids()
+        if not keep and house.stop() != 0:
+            progress.say(f"The daemon did not stop cleanly; see {house.folder / 'daemon.log'}")
+            return 1
+    finally:
+        if not keep:
+            house.stop()
+    return _report(house, what, seen, pids if keep else [])
+
+
+def _run(house: House, what: Play, progress: Progress) -> tuple[Seen, "subprocess.Popen[bytes]"]:
+    progress.say(f"quantum-mlops demo in {os.path.relpath(house.folder)}")
+    house.start_receiver()
+    house.start_daemon()
+    progress.say("  receiver  speaks Slack's incoming-webhook protocol on this machine")
+    progress.say("  daemon    ready; group_wait 0 s, group_interval 1 s for the show (defaults: 30 s, 5 m)")
+    training = house.start_training(what.training_arguments())
+    change = f"recalibrated to {what.after} at step {what.change_at}" if what.changes else "not recalibrated"
+    progress.say(
+        f"  training  iris on ibm_{what.backend} {what.qubits} as of {what.before}, {change}; nothing tells the daemon"
+    )
+    watcher = Watcher(house.folder, house.store)
+    try:
+        while training.poll() is None:
+            house.check("daemon")
+            progress.show(watcher.look())
+            time.sleep(LOOK_SECONDS)
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        while training.returncode == 0 and not _is_over(watcher.look()) and time.monotonic() < deadline:
+            house.check("daemon")
+            time.sleep(LOOK_SECONDS)
+        progress.show(watcher.look())
+        progress.say("")
+        return watcher.seen, training
+    finally:
+        watcher.close()
+
+
+def _is_over(seen: Seen) -> bool:
+    """Whether all of the run is in the log, and every message on it has arrived."""
+    firing, resolved = len(seen.told("FIRING")), len(seen.told("RESOLVED"))
+    return seen.run_ended and bool(firing) == bool(seen.opened()) and bool(resolved) == bool(seen.closed())
+
+
+def _report(house: House, what: Play, seen: Seen, pids: list[int]) -> int:
+    from rich.console import Console  # noqa: PLC0415 - drawn on first here
+
+    from qml_daemon.demo.slack_text import render_message  # noqa: PLC0415 - needs rich
+    from qml_daemon.demo.truth import exact_effect  # noqa: PLC0415 - needs the extra
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
+    firing, resolved = seen.told("FIRING"), seen.told("RESOLVED")
+    for title, messages in (("As Slack shows the alert:", firing[:1]), ("And its end:", resolved[-1:])):
+        for message in messages:
+            console.print(title, style="bold")
+            console.print(render_message(message))
+    effect = exact_effect(what.backend, what.qubits, what.before, what.after) if what.changes else None
+    verdict = judge(seen, effect)
+    console.print(verdict.text, style="green" if verdict.is_right else "red")
+    for line in _facts(house, seen):
+        console.print(f"  {line}", markup=False)
+    console.print("\nLook further:", style="bold")
+    for line in _commands(house, seen, pids):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    return 0 if verdict.is_right else 1
+
+
+def _facts(house: House, seen: Seen) -> list[str]:
+    facts = [f"{len(seen.canaries)} canaries, {seen.events} events, {len(seen.messages)} messages"]
+    changed = seen.first_changed()
+    for opened in seen.opened():
+        data: Any = opened.data
+        if changed is not None and isinstance(data, FindingChanged):
+            count = opening_canary(seen, opened) - changed + 1
+            facts.append(f"opened on canary {count} after the change: Hellinger {data.values['hellinger']:.3f}")
+    accuracy = [line for line in house.read_log("training") if line.startswith("accuracy:")]
+    return [*facts, *accuracy]
+
+
+def _commands(house: House, seen: Seen, pids: list[int]) -> list[str]:
+    config = f"--config {os.path.relpath(house.config)}"
+    opened = seen.opened()
+    show = [f"quantum-mlops alerts show {opened[0].data.finding_id[:12]} {config}"] if opened else []  # type: ignore[attr-defined]
+    commands = [
+        *show,
+        f"quantum-mlops alerts {config}",
+        f"quantum-mlops replay {config}",
+        f"quantum-mlops tail {config}",
+    ]
+    if pids:
+        commands.append(f"stop what was left up: kill {' '.join(map(str, pids))}")
+    return commands
