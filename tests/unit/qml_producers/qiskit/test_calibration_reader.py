@@ -2,7 +2,10 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from qiskit.providers.fake_provider import GenericBackendV2
+from qiskit.circuit import Measure
+from qiskit.circuit.library import CXGate
+from qiskit.providers import QubitProperties
+from qiskit.transpiler import InstructionProperties, Target
 
 from qml_producers.qiskit.calibration_reader import columns_of_properties, columns_of_target
 from quantum_mlops.calibrations import calibration_id
@@ -76,7 +79,19 @@ def test_a_target_gives_the_same_values_without_dates(device):
             assert value == (None if recorded is None else pytest.approx(recorded, rel=1e-9))
 
 
-def test_any_backend_with_a_target_can_be_read():
-    columns = by_name(columns_of_target(GenericBackendV2(3, seed=1).target))
-    assert {"t1", "cx_error", "readout_error"} <= set(columns)
-    assert calibration_id(columns.values()) != calibration_id(columns_of_target(GenericBackendV2(3, seed=2).target))
+def test_any_target_can_be_read_and_what_it_does_not_know_has_no_row():
+    target = Target(
+        num_qubits=3, qubit_properties=[QubitProperties(t1=1e-4), QubitProperties(), QubitProperties(t1=2e-4)]
+    )
+    target.add_instruction(CXGate(), {(0, 1): InstructionProperties(error=0.01), (1, 2): None})
+    target.add_instruction(Measure(), {(0,): InstructionProperties(error=1.0, duration=1e-6)})
+    columns = by_name(columns_of_target(target))
+    assert sorted(columns) == ["cx_error", "readout_error", "readout_length", "t1"]
+    assert (columns["t1"].wires, columns["t1"].values) == ([[0], [2]], [1e-4, 2e-4])
+    assert (columns["cx_error"].wires, columns["cx_error"].values) == ([[0, 1]], [0.01])
+    assert columns["readout_error"].values == [None]
+    assert calibration_id(columns.values()) == calibration_id(columns_of_target(target))
+
+
+def test_a_target_without_any_values_has_no_columns():
+    assert columns_of_target(Target(num_qubits=2)) == []

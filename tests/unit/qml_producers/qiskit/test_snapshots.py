@@ -1,7 +1,6 @@
 import gc
 
 import pytest
-from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit_aer import AerSimulator
 
 from qml_producers.qiskit.calibration_reader import columns_of_properties
@@ -100,10 +99,19 @@ def test_a_simulator_without_a_device_has_no_calibration_and_its_target_is_built
 
 def test_a_backend_with_nothing_but_a_target_is_read_from_that():
     backends = Backends()
-    backend = GenericBackendV2(3, seed=1)
+    device = RecordedDevice.load("hanoi", "2021-12-09")
+
+    class TargetOnly:
+        name = "target_only"
+        target = device.target
+
+    backend = TargetOnly()
     calibration, said = look(backends, backend)
-    assert said[0].backend == backend.name
+    assert said[0].backend == "target_only"
     assert {column.name for column in calibration.columns} >= {"t1", "cx_error"}
+    assert look(backends, backend)[1] == []
+    backend.target = RecordedDevice.load("hanoi", "2024-04-16").target
+    assert look(backends, backend)[0].calibration_id != calibration.calibration_id
 
 
 def test_backends_that_are_gone_are_forgotten():
