@@ -30,7 +30,7 @@ class Losses:
         self._reported: Counter[tuple[str, str]] = Counter()
         self._window = 0
 
-    def count(self, reason: str, event_type: object, number: int = 1) -> None:
+    def count(self, reason: object, event_type: object, number: int = 1) -> None:
         """Count `number` lost events of a type, now."""
         tally: _Tally | None = getattr(self._local, "tally", None)
         if tally is None:
@@ -39,8 +39,7 @@ class Losses:
         tally.last = time.time_ns()
         if tally.window != self._window:
             tally.window, tally.first = self._window, tally.last
-        name = event_type[:100].encode(errors="replace").decode() if type(event_type) is str else "unknown"
-        key = (reason, name)
+        key = (_text(reason), _text(event_type))
         tally.counts[key] = tally.counts.get(key, 0) + number
 
     def total(self) -> Counter[tuple[str, str]]:
@@ -72,6 +71,11 @@ class Losses:
             first_time=_utc(min((tally.first for tally in touched), default=time.time_ns())),
             last_time=_utc(max((tally.last for tally in touched), default=time.time_ns())),
         )
+
+
+def _text(value: object) -> str:
+    """Return a text that is fit for an event, whatever a caller passed as one."""
+    return value[:100].encode(errors="replace").decode() if type(value) is str else "unknown"
 
 
 def _utc(time_ns: int) -> datetime:

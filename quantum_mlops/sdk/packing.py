@@ -21,6 +21,7 @@ _ENVELOPE_BYTES = 4096
 _JSON_PER_MSGPACK = 6  # one byte of msgpack becomes at most six of JSON: false, or a control character
 _MAX_LABEL = 512
 _STEPS = 2**31
+_TIMES = 2**63
 _MAP_BYTES = frozenset(bytes([byte]) for byte in (*range(0x80, 0x90), 0xDE, 0xDF))
 _NO_CONTEXT = Context()
 
@@ -130,8 +131,10 @@ def pack_record(record: SpoolRecord, source: str) -> bytes:
         ValueError: a text that is no Unicode, a number out of range.
 
     """
-    if len(record.partitionkey) > _MAX_LABEL:
+    if not isinstance(record.partitionkey, str) or len(record.partitionkey) > _MAX_LABEL:
         raise RefusedError("invalid", f"a partition key is a text of at most {_MAX_LABEL} characters")
+    if type(record.time) is not int or not 0 <= record.time < _TIMES:
+        raise RefusedError("invalid", "a time is an int of nanoseconds UTC since 1970")
     packed = _encode_record(record)
     if len(packed) * _JSON_PER_MSGPACK + _ENVELOPE_BYTES > codec.MAX_EVENT_BYTES:
         size = _exact_size_bytes(record, source)

@@ -67,7 +67,7 @@ class Recorder:
         self._queue: deque[Any] = deque()
         self._limit = 0  # 0 leads `emit` to its slow path: not started, closed, disabled, or just forked
         self._losses = Losses()
-        self._notices = Notices()
+        self.notices = Notices()
         self._starting = threading.Lock()
         self._worker: Worker | None = None
 
@@ -100,7 +100,7 @@ class Recorder:
         try:
             if not self._limit:
                 writer = this_process(self.nonce, __version__)
-                delivery = Delivery(self.destination.settings, writer, self._losses, self._notices)
+                delivery = Delivery(self.destination.settings, writer, self._losses, self.notices)
                 self._worker = Worker(self._queue, delivery, self.runs.heartbeats)
                 self._worker.start()
                 _at_exit(self.close)
@@ -189,9 +189,9 @@ class Recorder:
     def report(self, reason: str, kind: str, error: BaseException | None = None) -> None:
         """Count one loss that an instrumentation met, and say it once a reason and type."""
         self._losses.count(reason, kind)
-        name = kind[:100] if type(kind) is str else "of no type"
+        name, reason = (text[:100] if type(text) is str else "unknown" for text in (kind, reason))
         text = "" if error is None else f": {describe(error)}"
-        self._notices.once(f"{reason} {name}", f"event {name} not sent ({reason}){text}")
+        self.notices.once(f"{reason} {name}", f"event {name} not sent ({reason}){text}")
 
     def run(
         self,

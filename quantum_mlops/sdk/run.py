@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from quantum_mlops.events import Context, Failure, RunEnded, RunHeartbeat, RunStarted
 from quantum_mlops.sdk.entry import Entry, Item
+from quantum_mlops.sdk.notice import Notices, describe
 from quantum_mlops.sdk.software import code_version, sdk_versions
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Run:
         )
         self.context = self._labels
         self._recorder = recorder
-        self._tags = {_label(key): _label(value) for key, value in (tags or {}).items()}
+        self._tags = _tags(tags, recorder.notices)
         self._started = self._beat = 0.0
 
     def start(self) -> Self:
@@ -243,7 +244,7 @@ def describe_end(error: BaseException | None) -> tuple[Status, Failure | None]:
         return "completed", None
     kind = type(error)
     try:
-        message = str(error)[:_MAX_MESSAGE]
+        message = str(error)[:_MAX_MESSAGE].encode(errors="replace").decode()
     except Exception:  # noqa: BLE001 - a user's own __str__; the kind of error is known anyway
         message = ""
     status: Status = "cancelled" if kind.__name__ in _CANCELLED else "failed"
@@ -251,4 +252,16 @@ def describe_end(error: BaseException | None) -> tuple[Status, Failure | None]:
 
 
 def _label(value: object) -> str:
-    return str(value)[:_MAX_LABEL]
+    """Return the text of a name or tag, whatever a caller passed as one."""
+    try:
+        return str(value)[:_MAX_LABEL].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001 - a user's own __str__; its type says enough
+        return f"<{type(value).__name__}>"
+
+
+def _tags(tags: Mapping[str, Any] | None, notices: Notices) -> dict[str, str]:
+    try:
+        return {_label(key): _label(value) for key, value in dict(tags or {}).items()}
+    except Exception as error:  # noqa: BLE001 - a user's own mapping: said, and the run has no tags
+        notices.once("tags", f"tags of a run are a mapping of names to texts: {describe(error)}")
+        return {}
