@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
+
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
 from qml_processors.runner import Runner, load_processors
-
 from quantum_mlops.clock import system_clock
 from quantum_mlops.stats import count_limits
 from quantum_mlops.transports.base import Stream

@@ -19,7 +19,7 @@ import msgspec
 
 from qml_processors.base import Finding, Output
 from qml_processors.drift.observation import Counts, counts_of, series_of
-from qml_processors.drift.state import DriftState, Suspects
+from qml_processors.drift.state import DriftState, Suspects, pack_columns
 from qml_processors.drift.wording import RULE, drift_finding, not_charted
 from quantum_mlops.config.rules import DriftRule, Rules
 from quantum_mlops.errors import StateTooNewError
@@ -143,11 +143,11 @@ def _note_calibration(state: DriftState, data: ShotsMeasured) -> None:
     """Follow the footprint's calibration; its values come with the first execution under it."""
     current = (data.footprint.calibration_id if data.footprint else None) or ""
     if current != state.current:
-        state.current, state.values = current, []
+        state.current, state.values = current, b""
         if state.open:
             state.suspects, state.update_due = Suspects(), True
     if data.calibration is not None:
-        state.values = data.calibration
+        state.values = pack_columns(data.calibration)
 
 
 def _learn_epoch(state: DriftState, cells: Cells) -> None:
@@ -171,7 +171,7 @@ def _pool(state: DriftState, counts: Counts, rest: int) -> None:
     if state.reference.samples < REFERENCE_LIMIT:
         state.reference.add(counts, rest)
     if state.calm != state.current or not state.calm_values:
-        state.calm, state.calm_values = state.current, state.values.copy()
+        state.calm, state.calm_values = state.current, state.values
 
 
 def _calm_down(state: DriftState) -> None:

@@ -1,11 +1,15 @@
 """What one drift series remembers."""
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec import Struct, field
 
 from quantum_mlops.events import CalibrationColumn
 from quantum_mlops.stats import Cusum, Epochs, Histogram
 
 EVIDENCE_KEPT = 16
+_decode_columns = msgspec.msgpack.Decoder(list[CalibrationColumn]).decode
 
 
 class Suspects(Struct):
@@ -24,6 +28,16 @@ class Suspects(Struct):
         del self.evidence[:-EVIDENCE_KEPT]
 
 
+def pack_columns(columns: Sequence[CalibrationColumn]) -> bytes:
+    """Return calibration columns as a state keeps them."""
+    return msgspec.msgpack.encode(columns)
+
+
+def unpack_columns(raw: bytes) -> list[CalibrationColumn]:
+    """Return the columns that `pack_columns` took; none for empty bytes."""
+    return _decode_columns(raw) if raw else []
+
+
 class DriftState(Struct):
     """One reference execution: same circuit, parameters and physical qubits.
 
@@ -35,7 +49,8 @@ class DriftState(Struct):
         open: Whether a finding is open.
         calm: Calibration id of the last observation in control.
         current: Calibration id of the last observation.
-        values: Calibration values received for `current`; empty where they were not.
+        values: Calibration values received for `current` as msgpack; empty where they were not. Bytes, since the
+            two fields often hold the same and a state has no aliases.
         calm_values: Those of `calm`.
         update_due: Whether the device was recalibrated while open and the finding has not said so yet.
         uncharted: Observations that could not be compared (too few shots for their outcomes).
@@ -49,7 +64,7 @@ class DriftState(Struct):
     open: bool = False
     calm: str = ""
     current: str = ""
-    values: list[CalibrationColumn] = field(default_factory=list)
-    calm_values: list[CalibrationColumn] = field(default_factory=list)
+    values: bytes = b""
+    calm_values: bytes = b""
     update_due: bool = False
     uncharted: int = 0

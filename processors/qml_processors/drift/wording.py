@@ -3,8 +3,8 @@
 from typing import Literal
 
 from qml_processors.base import Finding
-from qml_processors.drift.changes import describe_changes, rank_changes
-from qml_processors.drift.state import DriftState
+from qml_processors.drift.changes import Change, describe_changes, rank_changes
+from qml_processors.drift.state import DriftState, unpack_columns
 from quantum_mlops.config.rules import DriftRule
 from quantum_mlops.events import Event, ShotsMeasured
 from quantum_mlops.stats import estimate_distance, pair
@@ -32,7 +32,9 @@ def drift_finding(
     cells = pair(state.reference, dict(zip(state.suspects.pool.outcomes, state.suspects.pool.counts, strict=True)),
                  state.suspects.pool.rest)  # fmt: skip
     distance = estimate_distance(cells, CONFIDENCE)
-    changes = rank_changes(state.calm_values, state.values) if transition != "closed" else []
+    changes: list[Change] = []
+    if transition != "closed":
+        changes = rank_changes(unpack_columns(state.calm_values), unpack_columns(state.values))
     seen = state.suspects.pool.samples
     where = f"{data.backend} qubits {_qubits(data)}"
     interval = f"{CONFIDENCE:.0%} interval {distance.low:.3f} to {distance.high:.3f}"
