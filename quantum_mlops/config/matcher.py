@@ -5,12 +5,20 @@ Source: Alertmanager documentation, "Configuration", `<matcher>`.
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
-from quantum_mlops.events.service import Matcher
+from msgspec import Meta, Struct
 
 _MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*')
 _ESCAPES = re.compile(r"\\(.)")
+
+
+class Matcher(Struct, frozen=True, kw_only=True):
+    """A label matcher with Alertmanager's operators."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=512)]
+    operator: Literal["=", "!=", "=~", "!~"]
+    value: str
 
 
 def parse_matcher(text: str) -> Matcher:
@@ -33,7 +41,7 @@ def parse_matcher(text: str) -> Matcher:
             re.compile(value)
         except re.error as error:
             raise ValueError(f"{value[:80]!r} is no regular expression: {error}") from error
-    return Matcher(name=name, operator=cast(Literal["=", "!=", "=~", "!~"], operator), value=value)
+    return Matcher(name=name, operator=cast('Literal["=", "!=", "=~", "!~"]', operator), value=value)
 
 
 def matches(matcher: Matcher, labels: Mapping[str, str]) -> bool:

@@ -1,9 +1,8 @@
 """Events of the service itself: ticks, rules, emitters' losses, silences."""
 
-from typing import Literal
-
 from msgspec import Struct, field
 
+from quantum_mlops.config.matcher import Matcher
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.events.envelope import Name
 from quantum_mlops.events.job import Count, UtcTime
@@ -29,14 +28,6 @@ class EmitterDropped(Struct, frozen=True, kw_only=True, omit_defaults=True):
     types: dict[str, Count] = field(default_factory=dict)
     first_time: UtcTime
     last_time: UtcTime
-
-
-class Matcher(Struct, frozen=True, kw_only=True):
-    """A label matcher with Alertmanager's operators."""
-
-    name: Name
-    operator: Literal["=", "!=", "=~", "!~"]
-    value: str
 
 
 class Silence(Struct, frozen=True, kw_only=True, omit_defaults=True):
