@@ -4,9 +4,8 @@ Circuits are mutable, and a pub does not copy the user's array of parameter valu
 as soon as `result()` returns. All else waits for the writer's thread.
 """
 
-import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -41,18 +40,20 @@ class CapturedPub:
 
 @dataclass(slots=True)
 class Submission:
-    """One job as submitted: one user call of `run`."""
+    """One job: one user call of `run`. `job_id` is empty until there is one, `pubs` are set before the first report."""
 
-    job_id: str
     kind: Kind
     primitive: str
     provider: str
     backend: Backend | None
     token: Any
     role: str | None
-    pubs: "Pubs"
-    submit_seconds: float
+    run: Any
+    step: int | None
     started: float
+    job_id: str = ""
+    pubs: list[CapturedPub] = field(default_factory=list)
+    submit_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -71,52 +72,12 @@ class CapturedResult:
         return values + sum(len(data) for _, _, data, _ in self.registers)
 
 
-class Pubs:
-    """The pubs of one call of `run`: copied once, by the job's own thread before it runs them, or by who asks first.
-
-    `given` are used only if the job does not hold its pubs as it will run them. Thread-safe.
-    """
-
-    def __init__(
-        self, kind: Kind, given: Iterable[Any], sources: Sources, report: Callable[[BaseException], None]
-    ) -> None:
-        self.job_id: int | None = None  # of Python: the job itself would make a cycle
-        self._job: Any = None
-        self._kind = kind
-        self._given: Iterable[Any] = given
-        self._sources = sources
-        self._report = report
-        self._lock = threading.Lock()
-        self._taken: list[CapturedPub] | None = None
-
-    def claim(self, job: Any) -> bool:
-        """Take `job` for the one of these pubs, unless there is one already."""
-        if self.job_id is not None:
-            return False
-        self._job, self.job_id = job, id(job)
-        return True
-
-    def begin(self) -> None:
-        """Take the copies. Never raises: where it fails, that is reported, and there are none."""
-        with self._lock:
-            if self._taken is None:
-                try:
-                    self._taken = _copies(_pubs_of(self._job, self._kind, self._given), self._kind, self._sources)
-                except Exception as error:  # noqa: BLE001 - in the user's job's thread: counted
-                    self._taken = []
-                    self._report(error)
-                self._given = self._job = ()
-
-    def taken(self) -> list[CapturedPub]:
-        """Return the copies, taking them now if nobody did. For the writer's thread."""
-        self.begin()
-        return self._taken or []
-
-
-def _copies(pubs: Iterable[Any], kind: Kind, sources: Sources) -> list[CapturedPub]:
+def capture_pubs(kind: Kind, pubs: Iterable[Any], sources: Sources) -> list[CapturedPub]:
+    """Return copies of pubs, each circuit copied once. Raises what coercing a pub raises."""
     copies: dict[int, QuantumCircuit] = {}
     captured = []
-    for pub in pubs:
+    for each in pubs:
+        pub = each if isinstance(each, _PUBS[kind]) else _PUBS[kind].coerce(each)
         circuit = pub.circuit
         key = id(circuit)
         copied = copies.get(key)
@@ -134,14 +95,6 @@ def _copies(pubs: Iterable[Any], kind: Kind, sources: Sources) -> list[CapturedP
             )
         )
     return captured
-
-
-def _pubs_of(job: Any, kind: Kind, pubs: Iterable[Any]) -> Iterable[Any]:
-    arguments = getattr(job, "_args", ())
-    wanted = _PUBS[kind]
-    if arguments and isinstance(arguments[0], list) and all(isinstance(pub, wanted) for pub in arguments[0]):
-        return arguments[0]
-    return [wanted.coerce(pub) for pub in pubs]
 
 
 def capture_results(kind: Kind, result: Iterable[Any]) -> list[CapturedResult]:

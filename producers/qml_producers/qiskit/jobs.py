@@ -1,7 +1,8 @@
 """The end of a job, seen without asking for it: exactly one report, whether or not the user reads the result.
 
-Local jobs hold a future that calls back in its own thread; other jobs are handed out as a proxy that reports when
-the user calls `result()`. A result is never read on our own account: some may be read only once.
+The jobs of the primitives that we hook report themselves (see `nesting`). Of the others, some hold a future that
+calls back; the rest are handed out as a proxy that reports when the user calls `result()`. A result is never read on
+our own account: some may be read only once.
 """
 
 import copy

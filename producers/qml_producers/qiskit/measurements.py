@@ -35,7 +35,7 @@ class JobReader:
 
     def describe(self, submission: Submission) -> list[CapturedPub]:
         """Return the pubs, with what is known of their circuits filled in."""
-        pubs = submission.pubs.taken()
+        pubs = submission.pubs
         for pub in pubs:
             if pub.facts is None:
                 pub.facts = self._circuits.read(pub.circuit, pub.key)
@@ -66,7 +66,6 @@ class JobReader:
             footprint=_footprint(calibration, *used),
             shots_requested=_common(pub.shots for pub in pubs),
             executions=_executions(submission, pubs),
-            submit_seconds=submission.submit_seconds,
         )
 
     def measured(self, submission: Submission, results: Sequence[CapturedResult]) -> Iterator[ShotsMeasured]:
@@ -104,7 +103,8 @@ def ended(submission: Submission, seconds: float, results: Sequence[CapturedResu
         provider=submission.provider,
         role=submission.role,
         shots_executed=_common(result.shots for result in results),
-        executions=_executions(submission, submission.pubs.taken()),
+        executions=_executions(submission, submission.pubs),
+        submit_seconds=submission.submit_seconds,
         duration_seconds=seconds,
     )
 

@@ -2,8 +2,8 @@
 
 Primitives run in a pool thread of their own, where a context variable set by the caller is unset. So a job submitted
 inside an observed call marks its pool thread, too; nothing else of the caller's context goes there, as without us.
-The thread of the outermost job also takes the copies of its pubs, just before it runs them: that is work which the
-caller's thread need not do, and what is copied is what runs.
+The thread of the outermost job also reports it, before and after it runs: so the caller's thread need not, what is
+copied is what runs, and the report is made when `result()` returns.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,22 @@ class Call(Protocol):
     """An observed call of `run`."""
 
     def claim(self, job: Any) -> bool:
-        """Tell whether `job` is the first one submitted in this call."""
+        """Tell whether `job`, about to be submitted, is the job of this call."""
 
-    def begin(self) -> None:
-        """Do what the thread of the first job does first. Must not raise."""
+    def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call `function` in the thread of the claimed job; return or raise what it does."""
 
 
 class Nested:
-    """Marks a thread inside a job; it takes nothing."""
+    """Marks a thread inside a job, whose own jobs are not the user's."""
 
     def claim(self, job: Any) -> bool:  # noqa: ARG002
-        """Return False: the job inside another belongs to that one."""
+        """Return False."""
         return False
 
-    def begin(self) -> None:
-        """Take nothing."""
+    def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call `function` and no more."""
+        return function(*args, **kwargs)
 
 
 NESTED = Nested()
@@ -41,14 +42,12 @@ def submit(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     call = INSIDE.get()
     if call is None:
         return wrapped(*args, **kwargs)
-    begin = call.begin if call.claim(instance) else None
+    reporter = call if call.claim(instance) else NESTED
     function = instance._function  # noqa: SLF001 (the job's only way to say what it runs)
 
     def inside(*arguments: Any, **options: Any) -> Any:
         INSIDE.set(NESTED)  # the thread is the job's own and ends with it
-        if begin is not None:
-            begin()
-        return function(*arguments, **options)
+        return reporter.around(function, arguments, options)
 
     instance._function = inside  # noqa: SLF001
     try:

@@ -7,17 +7,16 @@ each is counted by the recorder.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from qml_producers.qiskit.captures import CapturedResult, Kind, Pubs, Submission, capture_results
+from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End, watch
-from qml_producers.qiskit.measurements import JobReader, ended, failed, failure_of
-from qml_producers.qiskit.nesting import INSIDE
+from qml_producers.qiskit.measurements import JobReader, ended, failed
+from qml_producers.qiskit.nesting import INSIDE, NESTED
 from qml_producers.qiskit.snapshots import Backend, Backends
 from qml_producers.qiskit.sources import Sources
-from quantum_mlops.events import Job
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 _CIRCUIT_BYTES = 4096  # a small circuit and its share of the closure
@@ -37,7 +36,7 @@ class Observer:
 
     def call(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any) -> Any:
         """Call `run(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
-        if INSIDE.get() or not self.recorder.enabled:
+        if INSIDE.get() is not None or not self.recorder.enabled:
             return run(*args, **kwargs)
         if kind == "sampler":
             for before in tuple(self.before_sampling):
@@ -47,37 +46,68 @@ class Observer:
     def submit(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any, role: str | None = None) -> Any:
         """Run one job and report it. Raises what `run` raises."""
         args, kwargs, given = _listed(args, kwargs)
-        backend, token = self._backend_of(primitive)
-        pubs = Pubs(kind, given, self.sources, self._report_pubs)
-        outside = INSIDE.set(pubs)
-        started = time.monotonic()
+        submission = self._submission(kind, primitive, role)
+        local = LocalCall(self, submission) if _reports_itself(primitive) else None
+        outside = INSIDE.set(local or NESTED)
         try:
             job = run(*args, **kwargs)
         except Exception as error:
-            self._refused(primitive, backend, role, error)
+            self._refused(submission, error)
             raise
         finally:
             INSIDE.reset(outside)
-        seconds = time.monotonic() - started
+        submission.submit_seconds = time.monotonic() - submission.started
+        if local is not None and submission.job_id:
+            return job
         try:
-            if pubs.job_id != id(job):  # no local job, whose own thread takes the pubs
-                pubs = Pubs(kind, given, self.sources, self._report_pubs)
-                pubs.claim(job)
-                pubs.begin()
-            name = _name(primitive)
-            provider = _provider(primitive) if backend is None else backend.provider
-            submission = Submission(job.job_id(), kind, name, provider, backend, token, role, pubs, seconds, started)
-            current = self.recorder.current_run()
-            step = None if current is None else current.step
-            size = _CIRCUIT_BYTES * (1 + len(given) if isinstance(given, (list, tuple)) else 1)
-            self.recorder.defer(partial(self._created, submission), size_bytes=size, type="job.created")
-            return watch(job, partial(self._ended, submission, current, step))
+            submission.job_id = job.job_id()
+            self.began(submission, given)
+            return watch(job, partial(self.ended, submission))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self.recorder.report("instrumentation_failed", "job.created", error)
             return job
 
-    def _report_pubs(self, error: BaseException) -> None:
-        self.recorder.report("instrumentation_failed", "job.created", error)
+    def began(self, submission: Submission, pubs: Iterable[Any]) -> None:
+        """Copy the pubs and report the job. Never raises."""
+        try:
+            submission.pubs = capture_pubs(submission.kind, pubs, self.sources)
+            circuits = len({pub.key for pub in submission.pubs})
+            self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
+            self.recorder.report("instrumentation_failed", "job.created", error)
+
+    def ended(self, submission: Submission, end: End) -> None:
+        """Copy what the job measured and report its end. Never raises."""
+        seconds = time.monotonic() - submission.started
+        try:
+            if end.error is None and end.result is not None:
+                results = capture_results(submission.kind, end.result)
+                size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
+                self._defer(submission, partial(self._completed, submission, seconds, results), size, "job.completed")
+            else:
+                build = partial(self._failed, submission, seconds, end.error)
+                self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
+            self.recorder.report("instrumentation_failed", "job.completed", error)
+
+    def _defer(self, submission: Submission, build: Callable[[], Iterator[Item]], size: int, kind: str) -> None:
+        context = None if submission.step is None else {"step": submission.step}  # the run may have gone on since
+        self.recorder.defer(build, size_bytes=size, type=kind, run=submission.run, context=context)
+
+    def _submission(self, kind: Kind, primitive: Any, role: str | None) -> Submission:
+        backend, token = self._backend_of(primitive)
+        run = self.recorder.current_run()
+        return Submission(
+            kind,
+            type(primitive).__name__,
+            type(primitive).__module__.partition(".")[0] if backend is None else backend.provider,
+            backend,
+            token,
+            role,
+            run,
+            None if run is None else run.step,
+            time.monotonic(),
+        )
 
     def _backend_of(self, primitive: Any) -> tuple[Backend | None, Any]:
         try:
@@ -91,28 +121,11 @@ class Observer:
             return None, None
 
     def _created(self, submission: Submission) -> Iterator[Item]:
-        if submission.backend is not None:
-            found = self._reader.calibration(submission)
-            if found is not None:
-                for snapshot in self._reader.backends.announce(submission.backend, found):
-                    yield Item("calibration.snapshot", snapshot, partitionkey=snapshot.backend)
+        found = self._reader.calibration(submission)
+        if found is not None and submission.backend is not None:
+            for snapshot in self._reader.backends.announce(submission.backend, found):
+                yield Item("calibration.snapshot", snapshot, partitionkey=snapshot.backend)
         yield Item("job.created", self._reader.created(submission))
-
-    def _ended(self, submission: Submission, run: Any, step: int | None, end: End) -> None:
-        """Take what the job measured. In the job's own thread, or in the caller's."""
-        seconds = time.monotonic() - submission.started
-        try:
-            results: list[CapturedResult] = []
-            if end.error is None and end.result is not None:
-                results = capture_results(submission.kind, end.result)
-                build = partial(self._completed, submission, seconds, results)
-            else:
-                build = partial(self._failed, submission, seconds, end.error)
-            size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
-            context = None if step is None else {"step": step}  # that of the submission; the run may have gone on
-            self.recorder.defer(build, size_bytes=size, type="job.completed", run=run, context=context)
-        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
-            self.recorder.report("instrumentation_failed", "job.completed", error)
 
     def _completed(self, submission: Submission, seconds: float, results: list[CapturedResult]) -> Iterator[Item]:
         yield Item("job.completed", ended(submission, seconds, results))
@@ -123,21 +136,45 @@ class Observer:
     def _failed(self, submission: Submission, seconds: float, error: BaseException | None) -> Iterator[Item]:
         yield Item("job.cancelled" if error is None else "job.failed", failed(submission, seconds, error))
 
-    def _refused(self, primitive: Any, backend: Backend | None, role: str | None, error: Exception) -> None:
+    def _refused(self, submission: Submission, error: Exception) -> None:
         """Report a `run` that raised: there is no job, but the attempt failed."""
+        if not submission.job_id:
+            submission.job_id = uuid.uuid4().hex
+            self.ended(submission, End(error=error))
+
+
+class LocalCall:
+    """A call of a primitive whose job runs in a thread of this process: that thread reports it."""
+
+    def __init__(self, observer: Observer, submission: Submission) -> None:
+        self._observer = observer
+        self._submission = submission
+
+    def claim(self, job: Any) -> bool:
+        """Take the first job; a primitive submits one."""
+        if self._submission.job_id:
+            return False
+        self._submission.job_id = job.job_id()
+        return True
+
+    def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Report, run, report. `args` are those of the primitive: a list of coerced pubs."""
+        self._observer.began(self._submission, args[0] if args else ())
         try:
-            name = _name(primitive)
-            job = Job(
-                job_id=uuid.uuid4().hex,
-                backend=name if backend is None else backend.name,
-                provider=_provider(primitive) if backend is None else backend.provider,
-                primitive=name,
-                role=role,
-                failure=failure_of(error),
-            )
-            self.recorder.emit("job.failed", job)
-        except Exception as ours:  # noqa: BLE001 - the user's error is on its way; this one is counted
-            self.recorder.report("instrumentation_failed", "job.failed", ours)
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            self._observer.ended(self._submission, End(error=error))
+            raise
+        self._observer.ended(self._submission, End(result=result))
+        return result
+
+
+_LOCAL_MODULES = ("qiskit.primitives.", "qiskit_aer.primitives.")
+
+
+def _reports_itself(primitive: Any) -> bool:
+    """Tell whether `run` of this primitive makes one PrimitiveJob over its coerced pubs: that of Qiskit and Aer."""
+    return str(type(primitive).run.__module__).startswith(_LOCAL_MODULES)
 
 
 def _listed(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
@@ -147,11 +184,3 @@ def _listed(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
         return args, kwargs, pubs
     pubs = list(pubs)
     return ((pubs, *args[1:]), kwargs, pubs) if args else (args, {**kwargs, "pubs": pubs}, pubs)
-
-
-def _name(primitive: Any) -> str:
-    return type(primitive).__name__
-
-
-def _provider(primitive: Any) -> str:
-    return type(primitive).__module__.partition(".")[0]
