@@ -58,9 +58,11 @@ def flush_group(group: Group, path: Path, alerts: Mapping[str, Alert], now: int)
 
 
 def _notify(group: Group, path: Path, shown: list[Alert], reason: Reason, now: int) -> Notification:
+    told = " ".join(f"{alert.finding_id}/{alert.status}" for alert in shown)
+    name = {"group": group.key, "time": str(now), "number": str(group.number), "alerts": told}
     counts = {status: sum(alert.status == status for alert in shown) for status in ("firing", "resolved", "notice")}
     return Notification(
-        id=fingerprint({"group": group.key, "time": str(now), "number": str(group.number)}),
+        id=fingerprint(name),
         group=group.key,
         receiver=path.receiver,
         reason=reason.value,
