@@ -117,5 +117,3 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     yield make
     for bench in made:
         bench.dispatcher.close()
-
-
