@@ -21,6 +21,7 @@ from quantum_mlops.errors import DecodeError
 from quantum_mlops.events import Event
 
 MAX_BUNDLE_BYTES = 24 * 1024
+_NO_EVENT = Raw(b"null")
 
 
 class Bundle(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +36,7 @@ class Bundle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     armed: tuple[str, str]
     opening: int
     rules: Rules
-    event: Raw | None = None
+    event: Raw = _NO_EVENT
 
 
 _encode = msgspec.json.Encoder().encode
@@ -57,7 +58,7 @@ def pack(series: Series, cause: Cause, opening: int) -> str | None:
             armed=(cause.source, cause.id),
             opening=opening,
             rules=cause.config.rules,
-            event=None if cause.event is None else Raw(codec.encode(cause.event)),
+            event=_NO_EVENT if cause.event is None else Raw(codec.encode(cause.event)),
         )
     )
     return data.decode() if len(data) <= MAX_BUNDLE_BYTES else None
@@ -79,7 +80,7 @@ def unpack(text: str) -> Bundle:
 def reproduce(bundle: Bundle, processor: Processor[Any]) -> Iterable[Output]:
     """Run the step of the bundle again and return what the processor says."""
     state = msgspec.msgpack.decode(base64.b64decode(bundle.state), type=processor.state)
-    if bundle.event is None:
+    if bundle.event == _NO_EVENT:
         return list(processor.on_timer(state, bundle.time, bundle.rules))
     return list(processor.apply(state, event_of(bundle, bundle.event), bundle.rules))
 

@@ -15,6 +15,9 @@ from qml_processors.runner.series import Series
 from quantum_mlops.clock import DAY, SECOND
 from quantum_mlops.transports.base import Commit
 
+_SLICES = 5
+"""However long ago the last commit was, one commit writes at most this part of what is dirty."""
+
 
 class RollingCheckpoint:
     """Builds the commits of one partition. `clock` (nanoseconds) paces it and decides no output."""
@@ -26,7 +29,7 @@ class RollingCheckpoint:
         self._window = round(seconds * SECOND)
         self._least_rows = least_rows
         self._clock = clock
-        self._commits: deque[int] = deque()
+        self._committed = clock()
         self._starts: deque[tuple[int, int]] = deque()
         self._passing: deque[tuple[int, Series]] = deque()
         self._purge_at = 0
@@ -87,11 +90,8 @@ class RollingCheckpoint:
 
     def _quota(self) -> int:
         now = self._clock()
-        commits = self._commits
-        commits.append(now)
-        while commits[0] < now - self._window:
-            commits.popleft()
-        return max(self._least_rows, -(-len(self.partition.dirty) // len(commits)))
+        since, self._committed = min(now - self._committed, self._window // _SLICES), now
+        return max(self._least_rows, len(self.partition.dirty) * since // self._window)
 
     def _write(self, changed: dict[bytes, bytes | None], quota: int, position: Position) -> None:
         dirty = self.partition.dirty

@@ -129,6 +129,7 @@ def is_counted(source: str, event_id: str) -> bool:
     if not source.startswith("qml://") or len(event_id) != COUNTER_DIGITS:
         return False
     try:
-        return f"{int(event_id, 16):016x}" == event_id
+        counter = int(event_id, 16)
     except ValueError:
         return False
+    return counter >= 0 and f"{counter:016x}" == event_id

@@ -17,6 +17,7 @@ from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.rows import Tail
 
 START = 1_800_000_000 * SECOND
+PROJECTS = ("project-0", "project-4", "project-5")  # one in each of three partitions
 
 
 class Toy:
@@ -256,7 +257,7 @@ class Story:
             getattr(self, f"_{op.kind}")(op)
 
     def emit(self, op, data, kind, *, foreign=False, lag=0.0, source=None):
-        project = f"project-{op.project}"
+        project = PROJECTS[op.project]
         source = source or (f"https://other/{op.source}" if foreign else f"qml://host/n{op.project}/{op.source}")
         count = self.counters[source] = self.counters.get(source, 0) + 1
         event = Event(
@@ -323,7 +324,7 @@ class Story:
         return event
 
     def _junk(self, op):
-        partition = self.log.partition_of(f"project-{op.project}")
+        partition = self.log.partition_of(PROJECTS[op.project])
         place = (Stream.EVENTS, partition)
         tail = self.log._tails[place]
         time = max(tail.last, self.clock())
@@ -370,6 +371,9 @@ class Bench:
 
     Crash = Crash
     LogError = LogError
+    MetricLogged = MetricLogged
+    Rules = Rules
+    Finding = Finding
     FaultyLog = FaultyLog
     Op = Op
     START = START
