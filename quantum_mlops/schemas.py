@@ -3,6 +3,7 @@
 Source: JSON Schema 2020-12; CloudEvents 1.0.2 JSON format.
 """
 
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -47,5 +48,15 @@ def schema_of(short: str) -> dict[str, Any]:
         "type": "object",
         "required": ["specversion", "id", "source", "type", "data"],
         "properties": properties,
-        "$defs": components,
+        "$defs": _clean(components),
     }
+
+
+def _clean(node: Any) -> Any:
+    """Strip the indentation of docstrings, which Python keeps before 3.13."""
+    if isinstance(node, dict):
+        return {
+            key: cleandoc(value) if key == "description" and isinstance(value, str) else _clean(value)
+            for key, value in node.items()
+        }
+    return [_clean(item) for item in node] if isinstance(node, list) else node
