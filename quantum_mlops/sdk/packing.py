@@ -65,7 +65,7 @@ def full_type(kind: str) -> str:
 
 
 def pack_data(name: str, data: object) -> bytes:
-    """Return the msgpack of an event's data, valid against the contract.
+    """Return the msgpack of an event's data, valid against the contract; bytes are such msgpack already.
 
     Raises:
         RefusedError: it has no named fields or other ones than the type's, or holds a number that JSON has not.
@@ -73,16 +73,16 @@ def pack_data(name: str, data: object) -> bytes:
 
     """
     expected = DATA_TYPES.get(name)
-    if expected is not None and type(data) is not expected:
+    ready = type(data) is bytes or type(data) is expected
+    if expected is not None and not ready:
         if not isinstance(data, Mapping):
             raise RefusedError("invalid", f"data is a {expected.__name__} or a mapping of its fields")
         if unknown := {str(key) for key in data} - set(expected.__struct_fields__):
             raise RefusedError("invalid", f"{expected.__name__} has no field {', '.join(sorted(unknown))}")
-    packed = _encoder.encode(data)
+    packed = data if isinstance(data, bytes) else _encoder.encode(data)
     if expected is not None:
         valid = _decoders[name](packed)
-        if type(data) is not expected:
-            packed = _encoder.encode(valid)
+        packed = packed if ready else _encoder.encode(valid)
     elif packed[:1] not in _MAP_BYTES:
         raise RefusedError("invalid", "data is an object with named fields")
     else:

@@ -15,7 +15,7 @@ from msgspec import Struct
 MAGIC = b"QS"
 VERSION = 1
 HEADER_BYTES = 16
-TARGET_PAYLOAD_BYTES = 1024 * 1024
+TARGET_PAYLOAD_BYTES = 128 * 1024
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 _SEARCH_BYTES = 64 * 1024 * 1024
 
@@ -89,6 +89,15 @@ def _claimed_bytes(data: bytes, position: int) -> int:
     """Return how many bytes were checksummed to refuse the frame at `position`."""
     length = int.from_bytes(data[position + 4 : position + 8], "little")
     return length if length <= MAX_PAYLOAD_BYTES and position + HEADER_BYTES + length <= len(data) else 0
+
+
+def claimed_bytes(data: bytes) -> int:
+    """Return how long the frame at the start of `data` says it is; 0 where its header is torn or wrong."""
+    if len(data) < HEADER_BYTES:
+        return 0
+    magic, version, kind, length, _, _ = _HEADER.unpack_from(data)
+    wrong = magic != MAGIC or version != VERSION or kind > Kind.SEAL or length > MAX_PAYLOAD_BYTES
+    return 0 if wrong else HEADER_BYTES + int(length)
 
 
 def find_frame(seed: int, data: bytes, position: int) -> int | None:

@@ -1,19 +1,18 @@
-"""Finds numbers that JSON does not have in packed data, cheaply: most bytes are cleared by one search."""
+"""Finds numbers that JSON does not have in packed data, cheaply: most bytes are cleared by four searches."""
 
 import math
-import re
 from typing import Any
 
 import msgspec
 
-# msgpack float 64 or float 32 whose exponent bits are all ones (other bytes may look like it)
-_SUSPECT = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|\xca[\x7f\xff][\x80-\xff]")
+# msgpack float 64 (0xcb) or float 32 (0xca) whose exponent begins with ones (other bytes may look like it)
+_SUSPECTS = (b"\xcb\x7f", b"\xcb\xff", b"\xca\x7f", b"\xca\xff")
 _decode = msgspec.msgpack.Decoder().decode
 
 
 def may_hold_nonfinite(packed: bytes) -> bool:
     """Return False where no msgpack value in these bytes can be NaN or infinite."""
-    return _SUSPECT.search(packed) is not None
+    return any(suspect in packed for suspect in _SUSPECTS)
 
 
 def holds_nonfinite(packed: bytes) -> bool:

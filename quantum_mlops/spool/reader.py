@@ -12,7 +12,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from quantum_mlops.events import DATA_TYPES, Event, UnknownData
-from quantum_mlops.spool.frame import HEADER_BYTES, MAX_PAYLOAD_BYTES, Frame, Kind, find_frame, read_frame, seed_of
+from quantum_mlops.spool.frame import (
+    HEADER_BYTES,
+    MAX_PAYLOAD_BYTES,
+    Frame,
+    Kind,
+    claimed_bytes,
+    find_frame,
+    read_frame,
+    seed_of,
+)
 from quantum_mlops.spool.nonfinite import holds_nonfinite, may_hold_nonfinite
 from quantum_mlops.spool.segment import SUFFIX, SegmentHeader, SpoolRecord, parse_name
 
@@ -80,7 +89,10 @@ class SegmentReader:
         `final` says that the writer is surely gone (or went on to its next segment), so that a torn
         tail is damage and not work in progress.
         """
+        max_bytes = max(max_bytes, HEADER_BYTES)
         data = os.pread(self._file, max_bytes, position)
+        if (longer := claimed_bytes(data)) > len(data) == max_bytes:
+            data = os.pread(self._file, longer, position)
         events: list[Event] = []
         broken: list[tuple[bytes, str]] = []
         at = 0
@@ -94,13 +106,9 @@ class SegmentReader:
         return self._read_odd(position, final=final)
 
     def _read_odd(self, position: int, *, final: bool) -> Chunk:
-        """Go on where no whole frame starts within the bytes asked for: a long one, a torn one, or damage."""
+        """Go on where no whole frame starts: a torn one, or damage."""
         data = os.pread(self._file, _WINDOW_BYTES, position)
-        if (frame := read_frame(self._seed, data, 0)) is not None:
-            chunk = Chunk([], [], position + frame.end, sealed=frame.kind is Kind.SEAL)
-            self._take(frame, chunk.events, chunk.broken)
-            return chunk
-        skipped = find_frame(self._seed, data, 1)
+        skipped = find_frame(self._seed, data, 0)
         if skipped is None and len(data) == _WINDOW_BYTES:
             skipped = len(data) - _LONGEST_FRAME
         if skipped is None and final:

@@ -6,8 +6,7 @@ WINDOWS = 40
 # not emit's: memory for what the queue keeps, and the interpreter's lock when the writer's thread wakes
 NOT_EMITS = re.compile(r"mmap|munmap|mremap|brk|madvise|futex|sched_yield|clock_nanosleep_time64")
 
-CODE = (
-    """
+CODE = """
 import os, sys
 import quantum_mlops as q
 from quantum_mlops.events import MetricLogged
@@ -25,19 +24,17 @@ with q.run("x"):
     for _ in range(200):
         call()
     q.flush()
-    for _ in range(%d):
+    for _ in range(int(sys.argv[2])):
         os.access("/mark-begin", 0)
         for _ in range(200):
             call()
         os.access("/mark-end", 0)
 """
-    % WINDOWS
-)
 
 
 def windows(script, tmp_path, call):
     trace = tmp_path / f"{call}.strace"
-    done = script(CODE, call, prefix=("strace", "-o", str(trace)))
+    done = script(CODE, call, WINDOWS, prefix=("strace", "-o", str(trace)))
     assert done.returncode == 0, done.stderr
     found = re.findall(r"mark-begin[^\n]*\n(.*?)[^\n]*mark-end", trace.read_text(), re.DOTALL)
     assert len(found) == WINDOWS
