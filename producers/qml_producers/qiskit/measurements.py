@@ -1,4 +1,4 @@
-"""From captures to the contract's structs: jobs and measured shots. Runs in the writer's thread.
+"""From captures to the contract's structs: jobs and measured shots.
 
 A parameter sweep becomes one event for each of its elements while they are few, else one event with the pooled
 statistics of the whole pub.
@@ -19,6 +19,8 @@ from qml_producers.qiskit.shots import join_registers, pack, pool
 from qml_producers.qiskit.snapshots import Backends, Calibration
 from quantum_mlops.circuits import parameters_digest
 from quantum_mlops.events import Circuit, Failure, Footprint, Job, Outcomes, Register, ShotsMeasured
+
+Part = dict[str, Any]  # the fields of one event
 
 MAX_PARTS = 256  # events of one job; a pub that would exceed it is pooled
 _MAX_MESSAGE = 2000
@@ -64,23 +66,20 @@ class JobReader:
             role=submission.role,
             circuits=_circuits(pubs),
             footprint=_footprint(calibration, *used),
-            shots_requested=_common(pub.shots for pub in pubs),
+            shots_requested=common(pub.shots for pub in pubs),
             executions=_executions(submission, pubs),
         )
 
-    def measured(self, submission: Submission, results: Sequence[CapturedResult]) -> Iterator[ShotsMeasured]:
+    def measured(self, submission: Submission, parts: Sequence[Sequence[Part]]) -> Iterator[ShotsMeasured]:
         """Yield the data of `shots.measured`, pub by pub."""
         pubs = self.describe(submission)
         calibration = self.calibration(submission)
-        left = MAX_PARTS
-        for number, (pub, result) in enumerate(zip(pubs, results, strict=bool(pubs))):
-            parts = list(_estimates(pub, result) if result.values is not None else _samples(pub, result, left))
-            left -= len(parts)
+        for number, (pub, found) in enumerate(zip(pubs, parts, strict=bool(pubs))):
             facts = pub.facts
-            if facts is None or not parts:
+            if facts is None or not found:
                 continue
             used = _footprint(calibration, facts.qubits, facts.edges)
-            for part, measured in enumerate(parts):
+            for part, measured in enumerate(found):
                 yield ShotsMeasured(
                     job_id=submission.job_id,
                     backend=_backend(submission),
@@ -95,14 +94,25 @@ class JobReader:
                 )
 
 
-def ended(submission: Submission, seconds: float, results: Sequence[CapturedResult]) -> Job:
+def measure(pubs: Sequence[CapturedPub], results: Sequence[CapturedResult]) -> list[list[Part]]:
+    """Return what each pub measured, in as many parts as it has events. Pure; in any thread."""
+    left = MAX_PARTS
+    found: list[list[Part]] = []
+    for pub, result in zip(pubs, results, strict=bool(pubs)):
+        parts = list(_estimates(pub, result) if result.values is not None else _samples(pub, result, left))
+        left -= len(parts)
+        found.append(parts)
+    return found
+
+
+def ended(submission: Submission, seconds: float, shots: int | None) -> Job:
     """Return the data of `job.completed`."""
     return Job(
         job_id=submission.job_id,
         backend=_backend(submission),
         provider=submission.provider,
         role=submission.role,
-        shots_executed=_common(result.shots for result in results),
+        shots_executed=shots,
         executions=_executions(submission, submission.pubs),
         submit_seconds=submission.submit_seconds,
         duration_seconds=seconds,
@@ -127,7 +137,7 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(code=type(error).__name__[:_MAX_LABEL], message=str(error)[:_MAX_MESSAGE])
 
 
-def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[dict[str, Any]]:
+def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[Part]:
     """One element of a sweep after the other, or all of them pooled where they are more than `left`."""
     if not result.registers or result.shots is None:
         return
@@ -152,7 +162,7 @@ def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[di
         yield {**common, "shots": result.shots, "parameters": digest, kind: packed}
 
 
-def _estimates(pub: CapturedPub, result: CapturedResult) -> Iterator[dict[str, Any]]:
+def _estimates(pub: CapturedPub, result: CapturedResult) -> Iterator[Part]:
     if result.values is None:
         return
     label = observables_label(np.ravel(np.array(pub.observables.tolist(), dtype=object)).tolist())
@@ -217,7 +227,7 @@ def _backend(submission: Submission) -> str:
     return submission.primitive if submission.backend is None else submission.backend.name
 
 
-def _common(values: Iterable[int | None]) -> int | None:
+def common(values: Iterable[int | None]) -> int | None:
     """The one value that all share, else None."""
     distinct = set(values)
     return distinct.pop() if len(distinct) == 1 else None

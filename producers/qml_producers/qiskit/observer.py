@@ -13,13 +13,14 @@ from typing import Any
 
 from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End, watch
-from qml_producers.qiskit.measurements import JobReader, ended, failed
+from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure
 from qml_producers.qiskit.nesting import INSIDE, NESTED
 from qml_producers.qiskit.snapshots import Backend, Backends
 from qml_producers.qiskit.sources import Sources
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 _CIRCUIT_BYTES = 4096  # a small circuit and its share of the closure
+_LARGE_BYTES = 1024 * 1024
 
 Run = Callable[..., Any]
 BeforeRun = Callable[[Run, Any], None]
@@ -80,13 +81,22 @@ class Observer:
         """Copy what the job measured and report its end. Never raises."""
         seconds = time.monotonic() - submission.started
         try:
-            if end.error is None and end.result is not None:
-                results = capture_results(submission.kind, end.result)
-                size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
-                self._defer(submission, partial(self._completed, submission, seconds, results), size, "job.completed")
-            else:
+            if end.error is not None or end.result is None:
                 build = partial(self._failed, submission, seconds, end.error)
                 self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
+                return
+            results = capture_results(submission.kind, end.result)
+            shots = common(result.shots for result in results)
+            size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
+            if size <= _LARGE_BYTES:
+                self._defer(
+                    submission, partial(self._completed, submission, seconds, shots, results), size, "job.completed"
+                )
+                return
+            # Too much to queue: counted here, in the job's own thread, and apart from the end of the job.
+            self._defer(submission, partial(self._completed, submission, seconds, shots, []), 0, "job.completed")
+            parts = measure(submission.pubs, results)
+            self._defer(submission, partial(self._measured, submission, parts), _LARGE_BYTES, "shots.measured")
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self.recorder.report("instrumentation_failed", "job.completed", error)
 
@@ -127,10 +137,16 @@ class Observer:
                 yield Item("calibration.snapshot", snapshot, partitionkey=snapshot.backend)
         yield Item("job.created", self._reader.created(submission))
 
-    def _completed(self, submission: Submission, seconds: float, results: list[CapturedResult]) -> Iterator[Item]:
-        yield Item("job.completed", ended(submission, seconds, results))
+    def _completed(
+        self, submission: Submission, seconds: float, shots: int | None, results: list[CapturedResult]
+    ) -> Iterator[Item]:
+        yield Item("job.completed", ended(submission, seconds, shots))
+        if results:
+            yield from self._measured(submission, measure(submission.pubs, results))
+
+    def _measured(self, submission: Submission, parts: list[list[Part]]) -> Iterator[Item]:
         kind = "canary.measured" if submission.role == "canary" else "shots.measured"
-        for measured in self._reader.measured(submission, results):
+        for measured in self._reader.measured(submission, parts):
             yield Item(kind, measured)
 
     def _failed(self, submission: Submission, seconds: float, error: BaseException | None) -> Iterator[Item]:

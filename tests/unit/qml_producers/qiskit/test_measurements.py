@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter, ParameterVector
-from qiskit.primitives import BackendEstimatorV2, StatevectorEstimator, StatevectorSampler
+from qiskit.primitives import (
+    BackendEstimatorV2,
+    BaseSamplerV2,
+    BitArray,
+    DataBin,
+    PrimitiveJob,
+    PrimitiveResult,
+    SamplerPubResult,
+    StatevectorEstimator,
+    StatevectorSampler,
+)
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 
@@ -111,3 +121,46 @@ def test_an_estimators_sweep_has_all_values_in_one_event_and_many_are_split(inst
     assert [len(part.data.expectation.values) for part in parts] == [1000, 500]
     assert parts[0].data.parameters == parts[1].data.parameters == parameters_digest(angles.tolist())
     assert small.data.expectation.values == pytest.approx(np.cos(angles[:3]).tolist())
+
+
+class Recorded(BaseSamplerV2):
+    """A sampler whose results were measured elsewhere."""
+
+    def __init__(self, result):
+        self._result = result
+
+    def run(self, pubs, *, shots=None):
+        job = PrimitiveJob(lambda: self._result)
+        job._submit()
+        job.result()  # a callback of a future that is done comes at once
+        return job
+
+
+def test_a_result_larger_than_the_recorders_queue_is_counted_and_its_job_ends(instrumentation, recorder, events):
+    circuit = QuantumCircuit(40)
+    circuit.measure_all()
+    shots = 600_000  # 3 MB a pub
+    rows = np.repeat(np.arange(6, dtype=np.uint8), shots // 6)[:, None] * np.ones((1, 5), np.uint8)
+    result = PrimitiveResult([SamplerPubResult(DataBin(meas=BitArray(rows, 40), shape=())) for _ in range(8)])
+    instrumentation.wrap(recorder, Recorded(result)).run([circuit] * 8).result()
+    (completed,) = events("job.completed")
+    assert completed.data.shots_executed == shots
+    measured = events("shots.measured")
+    assert [event.data.pub for event in measured] == list(range(8))
+    assert all(event.data.outcomes.counts == [shots // 6] * 6 for event in measured)
+    assert recorder.stats().reasons == {}
+
+
+def test_nothing_of_a_job_is_kept_after_it_was_reported(installed, events, rotation):
+    import gc  # noqa: PLC0415
+    import weakref  # noqa: PLC0415
+
+    sampler = SamplerV2()
+    references = []
+    for _ in range(3):
+        job = sampler.run([(rotation.copy(), [0.1, 0.2])], shots=10)
+        references += [weakref.ref(job), weakref.ref(job.result())]
+    del job
+    assert len(events("job.completed")) == 3
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 6
