@@ -1,7 +1,8 @@
 """The summaries processor: what a run came to, and what happened in each window.
 
 A run's series gathers its counts and metrics and is summed up a minute after `run.ended` (events
-spooled before the end may be appended after it), then forgotten. Windows are those of the log's clock,
+spooled before the end may be appended after it), then forgotten; a run that sends nothing for a day is
+summed up as it is, labelled `status: silent`. Windows are those of the log's clock,
 for the project and for each backend of its jobs; their starts are spread by the series' name, so that
 a fleet does not sum up at one instant. A window without events has no summary.
 """
@@ -12,14 +13,17 @@ import msgspec
 from msgspec import Struct, field
 
 from qml_processors.base import Forget, Output, Summary, dephase
-from quantum_mlops.clock import MINUTE
+from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, Job, MetricLogged, RunEnded, ShotsMeasured, short_name
 
 METRICS_KEPT = 256
+NAME_BYTES_KEPT = 6 * 1024
+"""All names together, as JSON: each stands four times in a summary of at most 64 KiB."""
 END_GRACE = MINUTE
+SILENT_AFTER = DAY
 OTHER = "other"
 _PROJECT = "project"
 
@@ -31,7 +35,7 @@ class Figures(Struct):
     last: float = 0.0
     low: float = 0.0
     high: float = 0.0
-    total: float = 0.0
+    mean: float = 0.0
 
     def add(self, value: float) -> None:
         """Take one value."""
@@ -41,7 +45,7 @@ class Figures(Struct):
             self.high = value
         self.count += 1
         self.last = value
-        self.total += value
+        self.mean += value / self.count - self.mean / self.count  # no sum: it could overflow
 
 
 class SummaryState(Struct):
@@ -52,6 +56,9 @@ class SummaryState(Struct):
     end: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, Figures] = field(default_factory=dict)
+    name_bytes: int = 0
+    seen: int | None = None
+    status: str = ""
 
 
 class SummariesProcessor:
@@ -84,6 +91,7 @@ class SummariesProcessor:
             return ()
         data = event.data
         counts = state.counts
+        state.seen = event.ingestedtime
         short = short_name(event.type) or OTHER
         counts[short] = counts.get(short, 0) + 1
         if state.start is None:
@@ -93,20 +101,21 @@ class SummariesProcessor:
         elif isinstance(data, ShotsMeasured):
             counts["shots"] = counts.get("shots", 0) + data.shots
         elif isinstance(data, RunEnded) and state.series.startswith("run/"):
-            state.end = (event.ingestedtime or 0) + END_GRACE
+            state.end, state.status = (event.ingestedtime or 0) + END_GRACE, data.status
         return ()
 
     def next_timer(self, state: SummaryState, rules: Rules) -> int | None:  # noqa: ARG002
         """Return when the window or the run is summed up; None while nothing was counted."""
-        return state.end
+        return _end(state)
 
     def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
         """Sum up what has ended."""
-        if state.end is None or state.end > due or state.start is None:
+        end = _end(state)
+        if end is None or end > due or state.start is None:
             return ()
-        summary = _sum_up(state, state.start, state.end)
-        state.start = state.end = None
-        state.counts, state.metrics = {}, {}
+        summary = _sum_up(state, state.start, end)
+        state.start = state.end = state.seen = None
+        state.counts, state.metrics, state.name_bytes = {}, {}, 0
         return (summary, Forget()) if summary.kind == "run" else (summary,)
 
     def migrate(self, raw: bytes, from_version: int) -> SummaryState:
@@ -137,11 +146,27 @@ def _take_metrics(state: SummaryState, values: dict[str, float]) -> None:
     for name, value in values.items():
         figures = metrics.get(name)
         if figures is None:
-            if len(metrics) >= METRICS_KEPT:
+            name_bytes = len(msgspec.json.encode(name))
+            if len(metrics) >= METRICS_KEPT or state.name_bytes + name_bytes > NAME_BYTES_KEPT:
                 state.counts["metrics_not_kept"] = state.counts.get("metrics_not_kept", 0) + 1
                 continue
+            state.name_bytes += name_bytes
             figures = metrics[name] = Figures()
         figures.add(value)
+
+
+def _end(state: SummaryState) -> int | None:
+    """When this is summed up; a run of which no end is known, when it has been silent for long."""
+    if state.end is not None or state.seen is None or not state.series.startswith("run/"):
+        return state.end
+    return state.seen + SILENT_AFTER
+
+
+def _labels(state: SummaryState, kind: str, name: str) -> dict[str, str]:
+    labels = {kind: name} if name else {}
+    if kind == "run":
+        labels["status"] = state.status or "silent"
+    return labels
 
 
 def _sum_up(state: SummaryState, start: int, end: int) -> Summary:
@@ -151,13 +176,13 @@ def _sum_up(state: SummaryState, start: int, end: int) -> Summary:
         values[f"{metric}.last"] = figures.last
         values[f"{metric}.min"] = figures.low
         values[f"{metric}.max"] = figures.high
-        values[f"{metric}.mean"] = figures.total / figures.count
+        values[f"{metric}.mean"] = figures.mean
     is_run = kind == "run"
     return Summary(
         kind="run" if is_run else "window",
         start=start,
-        end=end - END_GRACE if is_run else end,
-        labels={kind: name} if name else {},
+        end=end if not is_run else end - END_GRACE if state.end is not None else end - SILENT_AFTER,
+        labels=_labels(state, kind, name),
         counts=dict(state.counts),
         values=values,
     )

@@ -2,7 +2,10 @@
 
 One series a run. A rule opens when its bound has been broken for `for`: by the emitter's time between
 two values of one source, or, where no further value comes, by the log's clock. It closes when a value
-keeps the bound again (after `keep_firing_for`), a minute after the run ended, or when the rule is gone.
+keeps the bound again (after `keep_firing_for`), a minute after the run ended, when the rule is gone or the
+last value keeps its new bound, and when the run sent no metric for two days (a killed run sends no end).
+
+A value older than the last one of the same source comes too late to say how things are: it is passed over.
 
 NaN is neither above nor below: it leaves a rule as it is. Infinities are above or below every bound.
 """
@@ -14,7 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from qml_processors.base import Finding, Forget, Output
-from quantum_mlops.clock import MINUTE
+from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import Rules, ThresholdRule
 from quantum_mlops.errors import StateTooNewError
@@ -22,6 +25,8 @@ from quantum_mlops.events import Event, MetricLogged, RunEnded
 
 END_GRACE = MINUTE
 """Values of a run that were spooled before its end may be appended after it."""
+SILENT_AFTER = 2 * DAY
+"""A run without metrics for so long is over, even if nobody said so."""
 
 
 class Watch(Struct):
@@ -43,12 +48,17 @@ class Watch(Struct):
 
 
 class ThresholdState(Struct):
-    """The watches of one run by rule (`<name>/below`), and when the run's end was heard of."""
+    """The watches of one run by rule (`<name>/below`), and when the run's end was heard of.
+
+    `latest` holds (source, time, id) of the value that each rule last saw; `seen` is the log's time of the last event.
+    """
 
     run: str = ""
     project: str = ""
     watches: dict[str, Watch] = field(default_factory=dict)
     ended: int | None = None
+    seen: int | None = None
+    latest: dict[str, tuple[str, int, str]] = field(default_factory=dict)
 
 
 class ThresholdProcessor:
@@ -70,6 +80,7 @@ class ThresholdProcessor:
     def apply(self, state: ThresholdState, event: Event, rules: Rules) -> Iterable[Output]:
         """Hold the event's metrics against every rule on them."""
         data = event.data
+        state.seen = event.ingestedtime
         if isinstance(data, RunEnded):
             state.ended = event.ingestedtime
             return ()
@@ -86,7 +97,7 @@ class ThresholdProcessor:
 
     def next_timer(self, state: ThresholdState, rules: Rules) -> int | None:
         """Return the earliest instant at which a rule opens or closes by the log's clock, or the run is forgotten."""
-        due = None if state.ended is None else state.ended + END_GRACE
+        due = _end(state)
         if state.watches:
             known = {rule_id(rule): rule for rule in rules.threshold}
             for name, watch in state.watches.items():
@@ -99,13 +110,16 @@ class ThresholdProcessor:
         """Open and close what is owed; forget the run a minute after its end."""
         found: list[Output] = []
         known = {rule_id(rule): rule for rule in rules.threshold}
-        ending = state.ended is not None and state.ended + END_GRACE <= due
+        end = _end(state)
+        ending = end is not None and end <= due
+        ended = "run ended" if state.ended is not None else "run silent"
         for name, watch in list(state.watches.items()):
             rule = known.get(name)
             moment = _moment(watch, rule)
-            if rule is None or ending:
+            if ending or rule is None or _is_void(watch, rule):
                 if watch.open:
-                    found.append(_close(state, name, watch, rule, "rule removed" if rule is None else "run ended"))
+                    reason = "rule removed" if rule is None else ended if ending else "rule changed"
+                    found.append(_close(state, name, watch, rule, reason))
                 del state.watches[name]
             elif moment is not None and moment <= due:
                 if watch.open:
@@ -114,7 +128,7 @@ class ThresholdProcessor:
                 else:
                     found.append(_open(state, name, watch, rule))
         if ending:
-            state.ended = None
+            state.ended = state.seen = None
             found.append(Forget())
         return found
 
@@ -159,6 +173,11 @@ def _hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event
     watch = state.watches.get(name)
     if math.isnan(value):
         return []
+    mark = (event.source, event.time, event.id)
+    latest = state.latest.get(name)
+    if latest is not None and latest[0] == mark[0] and latest > mark:
+        return []
+    state.latest[name] = mark
     if not _is_broken(rule, value):
         return [] if watch is None else _keep(state, name, watch, rule, value, event)
     if watch is None:
@@ -196,9 +215,23 @@ def _keep(
     return [_close(state, name, watch, rule, "bound kept")]
 
 
+def _end(state: ThresholdState) -> int | None:
+    """When the run is forgotten: a minute after its end, else when it has been silent for long."""
+    if state.ended is not None:
+        return state.ended + END_GRACE
+    return None if state.seen is None else state.seen + SILENT_AFTER
+
+
+def _is_void(watch: Watch, rule: ThresholdRule) -> bool:
+    """Tell whether the rule was changed into one that the watch's last value does not break."""
+    if rule.metric != watch.metric:
+        return True
+    return watch.kept is None and watch.value is not None and not _is_broken(rule, watch.value)
+
+
 def _moment(watch: Watch, rule: ThresholdRule | None) -> int | None:
     """When the log's clock alone makes a watch open or close; the past where its rule is gone."""
-    if rule is None:
+    if rule is None or _is_void(watch, rule):
         return 0
     if watch.open:
         return None if watch.kept_ingested is None else watch.kept_ingested + parse_duration(rule.keep_firing_for)

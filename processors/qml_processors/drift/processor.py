@@ -4,11 +4,13 @@ Each execution gets one score against the pooled reference under the minimum-eff
 `quantum_mlops.stats`), and the score goes into one chart, whose limit follows from the declared
 false-alarm rate.
 
-- Opens when the chart's upper arm passes the limit.
+- Opens when the chart's upper arm passes the limit with at least two executions behind it: one alone may be a
+  spoilt job, and a score of 8 passes every limit up to one in 10,000 by itself.
 - The reference pools executions in control. Those that the chart has doubts about wait apart, and
   join it only if the arm returns to zero. It is frozen while a finding is open, and at 500.
 - Closes when the lower arm of the same chart, started anew at the opening, passes the same limit: as
-  long as the effect is at least the minimum, a false "recovered" is as rare as a false alarm.
+  long as the effect is at least the minimum, a false "recovered" is as rare as a false alarm. Also
+  closes when no execution came for a day; a series of which none came for 30 days is forgotten.
 - Recalibrations do not reset it: one that made things worse is what must be found. While a finding
   is open, one that did not mend it updates the finding.
 """
@@ -17,10 +19,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from qml_processors.base import Finding, Output
+from qml_processors.base import Finding, Forget, Output
 from qml_processors.drift.observation import Counts, counts_of, series_of
 from qml_processors.drift.state import DriftState, Suspects, pack_columns
 from qml_processors.drift.wording import RULE, drift_finding, not_charted
+from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules import DriftRule, Rules
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, ShotsMeasured
@@ -38,6 +41,10 @@ from quantum_mlops.stats import (
 )
 
 REFERENCE_LIMIT = 500
+LEAST_EXECUTIONS = 2
+"""Executions that must speak for an opening, and for a closing."""
+UNOBSERVED_AFTER = DAY
+FORGOTTEN_AFTER = 30 * DAY
 UPDATE_AFTER = 3
 """Executions under a new calibration before an open finding says how it looks there."""
 
@@ -66,8 +73,9 @@ class DriftProcessor:
         if not isinstance(data, ShotsMeasured) or not rules.drift.enabled:
             return ()
         counts, rest = counts_of(data)
-        if data.shots < 1 or not (counts or rest):
+        if sum(counts.values()) + rest < 1:
             return ()
+        state.seen = event.ingestedtime
         _note_calibration(state, data)
         if state.reference.samples < min(rules.drift.warmup, REFERENCE_LIMIT):
             _pool(state, counts, rest)
@@ -81,15 +89,23 @@ class DriftProcessor:
         return () if finding is None else (finding,)
 
     def next_timer(self, state: DriftState, rules: Rules) -> int | None:
-        """Ask at once where the rule was switched off with a finding open; else never."""
-        return 0 if state.open and not rules.drift.enabled else None
+        """Ask at once where the rule was switched off with a finding open; else when executions stay away."""
+        if state.open and not rules.drift.enabled:
+            return 0
+        return None if state.seen is None else state.seen + (UNOBSERVED_AFTER if state.open else FORGOTTEN_AFTER)
 
-    def on_timer(self, state: DriftState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
-        """Close the finding of a rule that is gone."""
-        if not state.open or rules.drift.enabled:
-            return ()
-        _calm_down(state)
-        return (Finding(transition="closed", rule=RULE, severity=rules.drift.severity, reason="rule disabled"),)
+    def on_timer(self, state: DriftState, due: int, rules: Rules) -> Iterable[Output]:
+        """Close the finding of a rule that is gone, or that nothing speaks for any more; forget what is over."""
+        found: list[Output] = []
+        silent = 0 if state.seen is None else due - state.seen
+        if state.open and (silent >= UNOBSERVED_AFTER or not rules.drift.enabled):
+            reason = "not observed for a day" if rules.drift.enabled else "rule disabled"
+            found.append(Finding(transition="closed", rule=RULE, severity=rules.drift.severity, reason=reason))
+            _calm_down(state)
+        if silent >= FORGOTTEN_AFTER:
+            state.seen = None
+            found.append(Forget())
+        return found
 
     def migrate(self, raw: bytes, from_version: int) -> DriftState:
         """Decode a state; there is only this version so far.
@@ -114,7 +130,7 @@ def _watch(
         _acquit(state, counts, rest)
         return None
     state.suspects.add(counts, rest, event.key)
-    if arm <= _limit(rule):
+    if arm <= _limit(rule) or state.suspects.pool.samples < LEAST_EXECUTIONS:
         return None
     finding = drift_finding("opened", state, event, data, rule, null)
     state.open, state.chart = True, Cusum()
@@ -127,13 +143,16 @@ def _watch_open(
 ) -> Finding | None:
     """Chart an execution while a finding is open: has it recovered, or was the device recalibrated?"""
     counts, rest = counts_of(data)
+    before = state.chart.lower
     update(state.chart, score(cells, null), sided="two")
+    if before <= 0.0 < state.chart.lower:
+        state.suspects = Suspects()  # what may be the recovery is told apart from the incident
     state.suspects.add(counts, rest, event.key)
-    if state.chart.lower > _limit(rule):
+    if state.chart.lower > _limit(rule) and state.suspects.pool.samples >= LEAST_EXECUTIONS:
         finding = drift_finding("closed", state, event, data, rule, null)
         _calm_down(state)
         return finding
-    if state.update_due and state.suspects.pool.samples >= UPDATE_AFTER:
+    if state.update_due and state.chart.lower <= 0.0 and state.suspects.pool.samples >= UPDATE_AFTER:
         state.update_due = False
         return drift_finding("updated", state, event, data, rule, null)
     return None

@@ -53,6 +53,7 @@ class DriftState(Struct):
             two fields often hold the same and a state has no aliases.
         calm_values: Those of `calm`.
         update_due: Whether the device was recalibrated while open and the finding has not said so yet.
+        seen: When the last observation was appended to the log, nanoseconds.
         uncharted: Observations that could not be compared (too few shots for their outcomes).
 
     """
@@ -67,4 +68,5 @@ class DriftState(Struct):
     values: bytes = b""
     calm_values: bytes = b""
     update_due: bool = False
+    seen: int | None = None
     uncharted: int = 0

@@ -1,7 +1,8 @@
+import msgspec
 import pytest
 
 from qml_processors.base import Forget
-from qml_processors.summaries import END_GRACE, METRICS_KEPT, SummariesProcessor
+from qml_processors.summaries import END_GRACE, METRICS_KEPT, SILENT_AFTER, SummariesProcessor
 from quantum_mlops.clock import MINUTE, SECOND
 from quantum_mlops.config.rules import Rules, SummariesRule
 from quantum_mlops.errors import StateTooNewError
@@ -44,7 +45,12 @@ def test_a_run_is_summed_up_a_minute_after_its_end_and_forgotten():
         assert list(processor.apply(state, happened, RULES)) == []
     assert processor.next_timer(state, RULES) == 40 + END_GRACE
     summary, forget = processor.on_timer(state, 40 + END_GRACE, RULES)
-    assert (summary.kind, summary.start, summary.end, summary.labels) == ("run", 10, 40, {"run": "r1"})
+    assert (summary.kind, summary.start, summary.end, summary.labels) == (
+        "run",
+        10,
+        40,
+        {"run": "r1", "status": "completed"},
+    )
     assert summary.counts == {"metric.logged": 3, "shots.measured": 1, "shots": 1024, "run.ended": 1}
     assert summary.values == {"loss.last": 2.0, "loss.min": 1.0, "loss.max": 3.0, "loss.mean": 2.0}
     assert isinstance(forget, Forget)
@@ -78,6 +84,37 @@ def test_metrics_beyond_the_bound_are_counted_not_kept():
     processor.apply(state, metric(1, **{f"m{number}": 1.0 for number in range(METRICS_KEPT + 3)}), RULES)
     assert len(state.metrics) == METRICS_KEPT
     assert state.counts["metrics_not_kept"] == 3
+
+
+def test_a_run_that_was_killed_is_summed_up_after_a_day_and_forgotten():
+    processor = SummariesProcessor()
+    state = processor.open("run/r1")
+    processor.apply(state, metric(7, loss=1.0), RULES)
+    due = processor.next_timer(state, RULES)
+    assert due == 7 + SILENT_AFTER
+    summary, forget = processor.on_timer(state, due, RULES)
+    assert (summary.end, summary.labels) == (7, {"run": "r1", "status": "silent"})
+    assert isinstance(forget, Forget)
+    assert processor.next_timer(state, RULES) is None
+
+
+def test_a_summary_stays_far_below_the_size_of_an_event_whatever_the_names():
+    processor = SummariesProcessor()
+    state = processor.open("run/r1")
+    values = {f"{number:03}" + '"' * 200: 0.1234567890123456 for number in range(METRICS_KEPT)}
+    processor.apply(state, metric(1, **values), RULES)
+    summary, _ = processor.on_timer(state, processor.next_timer(state, RULES), RULES)
+    assert len(msgspec.json.encode(summary)) < 60_000
+    assert state.metrics == {}
+
+
+def test_the_largest_floats_do_not_overflow_the_mean():
+    processor = SummariesProcessor()
+    state = processor.open("run/r1")
+    for value in (1e308, 1.7e308, -1.7e308, 1e308):
+        processor.apply(state, metric(1, x=value), RULES)
+    summary, _ = processor.on_timer(state, processor.next_timer(state, RULES), RULES)
+    assert summary.values["x.mean"] == pytest.approx(0.5e308)
 
 
 def test_switched_off_it_counts_nothing():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qml_processors.base import Forget
-from qml_processors.threshold import END_GRACE, ThresholdProcessor, ThresholdState, rule_id
+from qml_processors.threshold import END_GRACE, SILENT_AFTER, ThresholdProcessor, ThresholdState, rule_id
 from quantum_mlops.clock import MINUTE, SECOND
 from quantum_mlops.config.rules import Rules, ThresholdRule
 from quantum_mlops.errors import StateTooNewError
@@ -145,7 +145,33 @@ def test_a_rule_that_is_gone_closes_its_finding():
     found = series.until(2)
     assert said(found) == [("closed", "LowAccuracy/below")]
     assert found[0].reason == "rule removed"
+    assert series.processor.next_timer(series.state, series.rules) == 1 + SILENT_AFTER
+
+
+def test_a_rule_changed_so_that_the_last_value_keeps_it_closes_at_once():
+    series = Series(LOW)
+    series.feed(metric(1, acc=0.7))
+    series.rules = Rules(threshold=[ThresholdRule(name="LowAccuracy", metric="acc", below=0.5)])
+    (closed,) = series.until(2)
+    assert (closed.transition, closed.reason) == ("closed", "rule changed")
+
+
+def test_a_run_that_was_killed_closes_and_is_forgotten_after_two_days():
+    series = Series(LOW)
+    series.feed(metric(1, acc=0.1))
+    assert series.until(SILENT_AFTER) == []
+    closed, forget = series.until(1 + SILENT_AFTER)
+    assert (closed.transition, closed.reason) == ("closed", "run silent")
+    assert isinstance(forget, Forget)
     assert series.processor.next_timer(series.state, series.rules) is None
+
+
+@given(st.permutations(range(6)), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_in_whatever_order_values_of_one_source_come_the_newest_says_how_things_are(order, broken):
+    series, found = Series(LOW), []
+    for number in order:
+        found += series.feed(metric(number + 1, acc=0.1 if broken[number] else 0.9, more={"ingested": 100}))
+    assert (said(found)[-1:] == [("opened", "LowAccuracy/below")]) == broken[-1]
 
 
 def test_only_metrics_and_ends_of_runs_have_a_series():

@@ -2,9 +2,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from qml_processors.base import Forget
 from qml_processors.drift import DriftProcessor
 from qml_processors.drift.processor import REFERENCE_LIMIT
 from qml_processors.drift.state import DriftState
+from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules import DriftRule, Rules
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import (
@@ -173,13 +175,50 @@ def test_switching_the_rule_off_closes_what_is_open():
     due = series.processor.next_timer(series.state, off)
     (closed,) = series.processor.on_timer(series.state, due, off)
     assert (closed.transition, closed.reason) == ("closed", "rule disabled")
-    assert series.processor.next_timer(series.state, off) is None
+    assert series.processor.next_timer(series.state, off) > due
 
 
 def test_an_execution_without_shots_is_passed_over():
     series = Series()
     assert series.take(canary(1, np.array([0, 0, 0, 0]))) == []
     assert series.state.reference.samples == 0
+
+
+def test_one_spoilt_execution_opens_nothing():
+    series = Series()
+    assert series.feed(GOOD, 50) + series.feed(BAD, 1) + series.feed(GOOD, 20) == []
+
+
+def test_a_recovery_without_a_recalibration_is_told_by_its_own_executions():
+    series = Series()
+    series.feed(GOOD, 50)
+    series.feed(BAD, 40)
+    (closed,) = series.feed(GOOD, 5)
+    assert closed.transition == "closed"
+    assert closed.values["executions"] == 2
+    assert closed.values["hellinger"] < 0.05
+
+
+def test_an_incident_that_nobody_observes_any_more_closes_after_a_day_and_the_series_goes_after_thirty():
+    series = Series()
+    series.feed(GOOD, 50)
+    series.feed(BAD, 5)
+    due = series.processor.next_timer(series.state, RULES)
+    assert due == 54 + DAY
+    (closed,) = series.processor.on_timer(series.state, due, RULES)
+    assert (closed.transition, closed.reason) == ("closed", "not observed for a day")
+    due = series.processor.next_timer(series.state, RULES)
+    assert due == 54 + 30 * DAY
+    assert series.processor.on_timer(series.state, due, RULES) == [Forget()]
+    assert series.processor.next_timer(series.state, RULES) is None
+
+
+def test_counts_of_zero_do_not_cost_the_series_its_reference():
+    series = Series()
+    series.feed(GOOD, 50)
+    zeros = Outcomes(bits=2, keys=bytes([0]), counts=[0])
+    assert series.take(canary(50, np.array([1, 0, 0, 0]), shots=4096, outcomes=zeros)) == []
+    assert series.state.reference.samples == 50
 
 
 def test_a_newer_state_is_refused():
