@@ -5,7 +5,7 @@ statistics of the whole pub.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,9 @@ _MAX_CIRCUITS = 64  # described in one job event
 class JobReader:
     """Makes the structs of jobs. For one thread: the writer's."""
 
-    def __init__(self, backends: Backends) -> None:
+    def __init__(self, backends: Backends, report: Callable[[BaseException], None]) -> None:
         self.backends = backends
+        self._report = report
         self._circuits = CircuitReader()
 
     def describe(self, submission: Submission) -> list[CapturedPub]:
@@ -40,9 +41,12 @@ class JobReader:
         pubs = submission.pubs
         for pub in pubs:
             if pub.facts is None:
-                pub.facts = self._circuits.read(pub.circuit, pub.key)
-                if pub.source is not None:
-                    pub.source_identity = self._circuits.read(pub.source, id(pub.source)).circuit.identity
+                try:
+                    pub.facts = self._circuits.read(pub.circuit, pub.key)
+                    if pub.source is not None:
+                        pub.source_identity = self._circuits.read(pub.source, id(pub.source)).circuit.identity
+                except Exception as error:  # noqa: BLE001 - a gate of the user's own may do anything: counted
+                    self._report(error)
         return pubs
 
     def calibration(self, submission: Submission) -> Calibration | None:
@@ -148,7 +152,7 @@ def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[Pa
     ]
     common = {"registers": [Register(name=name[:_MAX_LABEL], bits=bits) for name, bits, _, _ in result.registers]}
     values = ordered_values(pub)
-    if elements > left:
+    if elements > max(left, 1):
         rows, bits = join_registers([(array.reshape(-1, array.shape[-1]), bits) for array, bits in arrays])
         shots = elements * result.shots
         yield {**common, "shots": shots, "parameters": _digest(values), "statistics": pool(rows, bits)}

@@ -33,7 +33,7 @@ class Observer:
         self.recorder = recorder
         self.sources = Sources()
         self.before_sampling: list[BeforeRun] = []
-        self._reader = JobReader(Backends())
+        self._reader = JobReader(Backends(), partial(self._report, "job.created"))
 
     def call(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any) -> Any:
         """Call `run(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
@@ -65,44 +65,50 @@ class Observer:
             self.began(submission, given)
             return watch(job, partial(self.ended, submission))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
-            self.recorder.report("instrumentation_failed", "job.created", error)
+            self._report("job.created", error)
             return job
 
     def began(self, submission: Submission, pubs: Iterable[Any]) -> None:
         """Copy the pubs and report the job. Never raises."""
         try:
             submission.pubs = capture_pubs(submission.kind, pubs, self.sources)
-            circuits = len({pub.key for pub in submission.pubs})
-            self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
-        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
-            self.recorder.report("instrumentation_failed", "job.created", error)
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
+            self._report("job.created", error)
+        circuits = len({pub.key for pub in submission.pubs})
+        self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
 
     def ended(self, submission: Submission, end: End) -> None:
         """Copy what the job measured and report its end. Never raises."""
         seconds = time.monotonic() - submission.started
+        if end.error is not None or end.result is None:
+            build = partial(self._failed, submission, seconds, end.error)
+            self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
+            return
         try:
-            if end.error is not None or end.result is None:
-                build = partial(self._failed, submission, seconds, end.error)
-                self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
-                return
             results = capture_results(submission.kind, end.result)
             shots = common(result.shots for result in results)
-            size = _CIRCUIT_BYTES + sum(result.size_bytes for result in results)
-            if size <= _LARGE_BYTES:
-                self._defer(
-                    submission, partial(self._completed, submission, seconds, shots, results), size, "job.completed"
-                )
-                return
-            # Too much to queue: counted here, in the job's own thread, and apart from the end of the job.
-            self._defer(submission, partial(self._completed, submission, seconds, shots, []), 0, "job.completed")
-            parts = measure(submission.pubs, results)
+            size = sum(result.size_bytes for result in results)
+            # Too much to queue is counted here, in the job's own thread, and queued apart from the end of the job.
+            parts = measure(submission.pubs, results) if size > _LARGE_BYTES else []
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the end is reported without results
+            self._report("shots.measured", error)
+            results, parts, shots, size = [], [], None, 0
+        if size > _LARGE_BYTES:
+            results = []
+        build = partial(self._completed, submission, seconds, shots, results)
+        self._defer(submission, build, min(size, _LARGE_BYTES) + _CIRCUIT_BYTES, "job.completed")
+        if parts:
             self._defer(submission, partial(self._measured, submission, parts), _LARGE_BYTES, "shots.measured")
-        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
-            self.recorder.report("instrumentation_failed", "job.completed", error)
+
+    def _report(self, kind: str, error: BaseException) -> None:
+        self.recorder.report("instrumentation_failed", kind, error)
 
     def _defer(self, submission: Submission, build: Callable[[], Iterator[Item]], size: int, kind: str) -> None:
         context = None if submission.step is None else {"step": submission.step}  # the run may have gone on since
-        self.recorder.defer(build, size_bytes=size, type=kind, run=submission.run, context=context)
+        try:
+            self.recorder.defer(build, size_bytes=size, type=kind, run=submission.run, context=context)
+        except Exception as error:  # noqa: BLE001 - the recorder promises not to; the user's job stands above that
+            self._report(kind, error)
 
     def _submission(self, kind: Kind, primitive: Any, role: str | None) -> Submission:
         backend, token = self._backend_of(primitive)
@@ -127,7 +133,7 @@ class Observer:
             known = self._reader.backends.describe(backend)
             return known, known.token(backend)
         except Exception as error:  # noqa: BLE001 - a backend of the user's own may do anything: counted
-            self.recorder.report("instrumentation_failed", "calibration.snapshot", error)
+            self._report("calibration.snapshot", error)
             return None, None
 
     def _created(self, submission: Submission) -> Iterator[Item]:

@@ -47,7 +47,11 @@ class Sources:
             if INSIDE.get() or not isinstance(circuits, (QuantumCircuit, list, tuple)):
                 return wrapped(*args, **kwargs)
             before = [circuits] if isinstance(circuits, QuantumCircuit) else list(circuits)
-            copies = [circuit.copy() if isinstance(circuit, QuantumCircuit) else None for circuit in before]
+            try:
+                copies = [circuit.copy() if isinstance(circuit, QuantumCircuit) else None for circuit in before]
+            except Exception as error:  # noqa: BLE001 - a circuit of the user's own class: counted by `report`
+                report(error)
+                return wrapped(*args, **kwargs)
             transpiled = wrapped(*args, **kwargs)
             try:
                 after = [transpiled] if isinstance(transpiled, QuantumCircuit) else transpiled

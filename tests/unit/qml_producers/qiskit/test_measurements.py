@@ -52,6 +52,13 @@ def test_a_sweep_too_long_is_pooled_into_one_event(installed, events, rotation):
     assert single.data.outcomes is not None
 
 
+def test_many_single_pubs_are_all_outcomes(installed, events, bell):
+    SamplerV2(seed=1).run([bell] * (measurements.MAX_PARTS + 10), shots=4).result()
+    measured = events("shots.measured")
+    assert len(measured) == measurements.MAX_PARTS + 10
+    assert all(event.data.outcomes is not None for event in measured)
+
+
 def test_values_given_by_name_have_the_digest_of_their_order_in_the_circuit(installed, events):
     a, b = Parameter("a"), Parameter("b")
     circuit = QuantumCircuit(1)

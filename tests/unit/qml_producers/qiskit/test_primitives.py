@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import qiskit
 from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
 from qiskit.circuit.library import real_amplitudes
 from qiskit.primitives import (
     BackendEstimatorV2,
@@ -298,6 +299,53 @@ def test_a_recorder_that_fails_does_not_reach_the_user(installed, recorder, monk
     monkeypatch.setattr(recorder, "report", lambda *args: reported.append(args[0]))
     assert SamplerV2(seed=1).run([bell], shots=8).result()[0].data.meas.num_shots == 8
     assert set(reported) == {"instrumentation_failed"}
+
+
+class Unreadable(QuantumCircuit):
+    """A circuit of the user's own that nobody can copy."""
+
+    def copy(self, name=None):
+        raise RuntimeError("planted")
+
+
+def test_a_circuit_that_cannot_be_copied_is_a_job_without_circuits(recorder, events, bell):
+    circuit = Unreadable(1, 1)
+    circuit.measure(0, 0)
+    with watching(recorder):
+        job = SamplerV2(seed=1).run([circuit], shots=8)
+        assert job.result()[0].data.c.num_shots == 8
+    assert events("job.created")[0].data.circuits == []
+    assert len(events("job.completed")) == 1
+    assert recorder.stats().reasons == {"instrumentation_failed": 1}
+
+
+def test_a_gate_that_cannot_be_read_is_a_job_without_that_circuit(recorder, events, bell):
+    class Broken(Gate):
+        def _define(self):
+            raise RuntimeError("planted")
+
+    class Tolerant(AerSimulator):
+        def run(self, circuits, **options):
+            return super().run([bell] * len(circuits), **options)
+
+    circuit = QuantumCircuit(2, 2)
+    circuit.append(Broken("broken", 1, []), [0])
+    circuit.measure([0, 1], [0, 1])
+    with watching(recorder):
+        BackendSamplerV2(backend=Tolerant()).run([circuit, bell], shots=8).result()
+    assert [each.name for each in events("job.created")[0].data.circuits] == ["bell"]
+    assert len(events("job.completed")) == 1
+    assert [event.data.pub for event in events("shots.measured")] == [1]
+    assert set(recorder.stats().reasons) == {"instrumentation_failed"}
+
+
+def test_an_error_while_the_pubs_are_listed_is_the_users(installed, bell):
+    def pubs():
+        yield bell
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        SamplerV2().run(pubs())
 
 
 def test_nothing_happens_while_the_recorder_is_disabled(tmp_path, bell):
