@@ -26,6 +26,7 @@ START = 1_800_000_000 * SECOND
 BATCH = 500
 SERIES = (10, 1_000, 10_000, 100_000)
 BARS = {1_000: 40_000, 10_000: 25_000}
+"""Those of the whole embedded path, of which this is a part."""
 
 
 class CountState(Struct):
@@ -179,13 +180,14 @@ def rows() -> list[dict]:
     found = []
     for series in SERIES:
         result = measure(series)
+        least = BARS.get(series)
         for name, unit, value, bar, holds in (
-            ("from the log on", "events/s", result["rate"], BARS.get(series), result["rate"] >= BARS.get(series, 0)),
-            ("batch p99", "ms", result["p99"], 50.0, result["p99"] <= 50.0),
-            ("recovery", "s", result["recovery"], 5.0, result["recovery"] <= 5.0),
+            ("events", "1/s", round(result["rate"]), least and f"≥ {least}", result["rate"] >= (least or 0)),
+            ("batch p99", "ms", round(result["p99"], 1), "≤ 50", result["p99"] <= 50),
+            ("recovery", "s", round(result["recovery"], 2), "≤ 5", result["recovery"] <= 5),
         ):
-            title = f"runner, {series} series: {name}"
-            found.append({"name": title, "value": round(value, 2), "unit": unit, "bar": bar, "holds": holds})
+            title = f"runner from the log on, {series} series: {name}"
+            found.append({"name": title, "value": value, "unit": unit, "bar": bar, "holds": holds})
     return found
 
 

@@ -1,8 +1,9 @@
 """Attempts: how often the process ended uncleanly at one watermark.
 
 The marker is written before the first batch after an open and forgotten by a clean close. At
-`unclean_ends` the runner steps singly, marking each step before it tries it; a process that ends
-again at a marked step has found its killer, which is then given up.
+`unclean_ends` the runner steps singly, marking each step before it tries it; when the process has
+ended as often again at one marked step, that step is the killer and is given up. A kill from
+outside looks the same, which is why one end at a marked step does not condemn it.
 """
 
 import hashlib
@@ -14,11 +15,10 @@ from quantum_mlops.transports.base import Log
 
 
 class Attempt(Struct, frozen=True, array_like=True):
-    """`ends` counts unclean ends at the watermark digested in `mark`; `single`: one step was tried."""
+    """`ends` counts unclean ends at the watermark digested in `mark`."""
 
     mark: bytes
     ends: int
-    single: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -32,18 +32,17 @@ class Attempts:
         self._log = log
         self._cursor = f"runner/attempt/{partition}"
 
-    def previous(self, watermark: bytes | None) -> Attempt:
-        """Return what was tried at this watermark before and did not end well."""
-        mark = digest(watermark)
+    def ends(self, watermark: bytes | None) -> int:
+        """Return how often the process ended uncleanly at this watermark."""
         stored = self._log.cursor(self._cursor)
         if stored is None:
-            return Attempt(mark, 0, single=False)
+            return 0
         attempt = _decode(stored)
-        return attempt if attempt.mark == mark else Attempt(mark, 0, single=False)
+        return attempt.ends if attempt.mark == digest(watermark) else 0
 
-    def mark(self, watermark: bytes | None, ends: int, *, single: bool) -> None:
-        """Say, durably, that the step or batch after the watermark is tried now."""
-        self._log.move_cursors({self._cursor: _encode(Attempt(digest(watermark), ends, single))})
+    def mark(self, watermark: bytes | None, ends: int) -> None:
+        """Say, durably, that the step or batch after the watermark is tried now for the `ends`-th time."""
+        self._log.move_cursors({self._cursor: _encode(Attempt(digest(watermark), ends))})
 
     def forget(self) -> None:
         """The process ends cleanly."""

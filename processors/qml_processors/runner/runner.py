@@ -32,7 +32,8 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
     """How a runner paces itself; none of it changes what is found.
 
     A recovery replays about `checkpoint_seconds`; each commit writes at least `checkpoint_rows` dirty
-    rows. After `unclean_ends` process ends at one watermark it steps singly for `single_steps` steps.
+    rows. After `unclean_ends` process ends at one watermark it steps singly for `single_steps` steps; a
+    step at which the process then ends as often again is given up.
     `clock` is monotonic, in nanoseconds.
     """
 
@@ -149,7 +150,7 @@ class Home:
         self._rolling = RollingCheckpoint(partition, config.checkpoint_seconds, config.checkpoint_rows, config.clock)
         self._attempts = Attempts(log, partition.number)
         self._watermark: bytes | None = None
-        self._unclean: int | None = 0  # before the first batch: earlier unclean ends at this watermark
+        self._unclean: int | None = None  # before the first batch: earlier unclean ends at this watermark
         self._single = 0  # steps still to be taken singly
         self._mismatches = 0
         self._recovery_seconds = 0.0
@@ -164,11 +165,11 @@ class Home:
         started = self._config.clock()
         self._watermark = self._log.checkpoint(self.partition.number).watermark
         self._mismatches = recover(self._log, self.partition, self._rolling)
-        attempt = self._attempts.previous(self._watermark)
-        self._unclean = attempt.ends if first else None
-        if first and attempt.ends >= self._config.unclean_ends:
-            self._single = self._config.single_steps
-            self.partition.kill_next = attempt.single
+        if first:
+            self._unclean = self._attempts.ends(self._watermark)
+            if self._unclean >= self._config.unclean_ends:
+                self._single = self._config.single_steps
+                self.partition.kill_next = self._unclean >= 2 * self._config.unclean_ends
         if self.partition.outputs.waiting:
             self._commit()
         self._recovery_seconds = (self._config.clock() - started) / SECOND
@@ -222,10 +223,10 @@ class Home:
 
     def _announce(self) -> None:
         """Mark the attempt: once before the first batch, and before each single step."""
-        if self._single:
-            self._attempts.mark(self._watermark, self._config.unclean_ends, single=True)
-        elif self._unclean is not None:
-            self._attempts.mark(self._watermark, self._unclean + 1, single=False)
+        if self._unclean is not None:
+            self._attempts.mark(self._watermark, self._unclean + 1)
+        elif self._single:
+            self._attempts.mark(self._watermark, self._config.unclean_ends + 1)
         self._unclean = None
 
     def _settle(self) -> int:

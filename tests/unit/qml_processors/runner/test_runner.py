@@ -246,7 +246,7 @@ def test_a_step_that_ends_the_process_again_and_again_is_given_up_and_buried(ben
     while (runner := run_until_killed(bench, story.log, [deadly(bench, where), bench.Counter()])) is None:
         ends += 1
         assert ends < 10
-    assert ends in {5, 6}
+    assert ends in {6, 7}  # three at the batch, three at the step; the first may have been at an earlier watermark
     assert runner.stats().partitions[0].lag == 0
     assert runner.stats().partitions[0].counts.killed == 1
     letters = [record.event for record in story.log.read(Stream.DEAD_LETTERS, 0, 0, 10)]
