@@ -7,6 +7,7 @@ Source: CloudEvents 1.0.2 JSON format, section 3; docs/architecture.md, "Envelop
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ CONTENT_TYPE = "application/cloudevents+json"
 _JSON = "application/json"
 _NO_DATA = Raw(b"{}")
 _EMPTY = Context()
+_parse_ingested = lru_cache(maxsize=64)(parse_time)  # all events of one append share it
+_format_ingested = lru_cache(maxsize=64)(format_time)
 
 
 class _Wire(Struct, omit_defaults=True):
@@ -84,7 +87,7 @@ def encode(event: Event) -> bytes:
             context.blockid,
             context.mlflowrunid,
             context.traceparent,
-            None if ingested is None else format_time(ingested),
+            None if ingested is None else _format_ingested(ingested),
             Raw(encode_data(event.data)),
         )
     )
@@ -103,7 +106,7 @@ def decode(data: bytes) -> Event:
         wire = _decode_wire(data)
         if wire.specversion != "1.0":
             _refuse(f'specversion must be "1.0", not {wire.specversion!r}', data)
-        ingested = None if wire.ingestedtime is None else parse_time(wire.ingestedtime)
+        ingested = None if wire.ingestedtime is None else _parse_ingested(wire.ingestedtime)
         time = parse_time(wire.time) if wire.time is not None else ingested or 0
         decoder = _decode_data.get(wire.type)
         payload = UnknownData(wire.data.copy()) if decoder is None else decoder(wire.data)

@@ -55,9 +55,9 @@ def parse_time(text: str) -> int:
 
     """
     if len(text) == _CANONICAL_LENGTH and text[29] == "Z" and text[19] == ".":
-        seconds, fraction = text[17:19], text[20:29]
-        if seconds.isdecimal() and fraction.isdecimal() and text.isascii() and seconds < "60":
-            return _minute_start(text[:17]) + int(seconds) * _SECOND + int(fraction)
+        digits = text[17:19] + text[20:29]
+        if digits.isdecimal() and digits.isascii() and digits[0] < "6":
+            return _minute_start(text[:17]) + int(digits)
     return _parse_any(text)
 
 
@@ -68,9 +68,7 @@ def _parse_any(text: str) -> int:
         raise ValueError(message)
     year, month, day, hour, minute, second, fraction, _, sign, off_hour, off_minute = found.groups()
     leap = second == "60"
-    moment = datetime(
-        int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), tzinfo=UTC
-    )
+    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), tzinfo=UTC)
     whole = (moment - _EPOCH) // timedelta(seconds=1) + (1 if leap else 0)
     if sign:
         if int(off_hour) > 23 or int(off_minute) > 59:  # noqa: PLR2004 - the clock face

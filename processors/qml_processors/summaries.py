@@ -24,7 +24,6 @@ NAME_BYTES_KEPT = 6 * 1024
 """All names together, as JSON: each stands four times in a summary of at most 64 KiB."""
 END_GRACE = MINUTE
 SILENT_AFTER = DAY
-OTHER = "other"
 _PROJECT = "project"
 
 
@@ -92,11 +91,11 @@ class SummariesProcessor:
         data = event.data
         counts = state.counts
         state.seen = event.ingestedtime
-        short = short_name(event.type) or OTHER
-        counts[short] = counts.get(short, 0) + 1
+        kind = event.type
+        counts[kind] = counts.get(kind, 0) + 1
         if state.start is None:
             _begin(state, event, rules)
-        if isinstance(data, MetricLogged):
+        if data.__class__ is MetricLogged:
             _take_metrics(state, data.values)
         elif isinstance(data, ShotsMeasured):
             counts["shots"] = counts.get("shots", 0) + data.shots
@@ -106,7 +105,7 @@ class SummariesProcessor:
 
     def next_timer(self, state: SummaryState, rules: Rules) -> int | None:  # noqa: ARG002
         """Return when the window or the run is summed up; None while nothing was counted."""
-        return _end(state)
+        return state.end if state.end is not None else _end(state)
 
     def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
         """Sum up what has ended."""
@@ -183,6 +182,6 @@ def _sum_up(state: SummaryState, start: int, end: int) -> Summary:
         start=start,
         end=end if not is_run else end - END_GRACE if state.end is not None else end - SILENT_AFTER,
         labels=_labels(state, kind, name),
-        counts=dict(state.counts),
+        counts={short_name(kind) or kind: count for kind, count in state.counts.items()},
         values=values,
     )
