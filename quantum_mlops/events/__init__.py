@@ -6,14 +6,16 @@ the codec, the JSON Schemas and the golden files are made.
 
 from msgspec import Struct
 
+from quantum_mlops.config.matcher import Matcher
+from quantum_mlops.config.rules import Severity
 from quantum_mlops.events.calibration import CalibrationColumn, CalibrationSnapshot
-from quantum_mlops.events.derived import Evidence, FindingChanged, Severity, SummaryMade
+from quantum_mlops.events.derived import Evidence, FindingChanged, SummaryMade
 from quantum_mlops.events.envelope import Context, Event, UnknownData
 from quantum_mlops.events.experiment import ExperimentEnded, ExperimentObserved, ExperimentStarted
 from quantum_mlops.events.job import Circuit, Cost, Footprint, Job, Money, ProviderTimes, Session
 from quantum_mlops.events.metric import GradientStatistics, MetricLogged
 from quantum_mlops.events.run import Failure, RunEnded, RunHeartbeat, RunStarted
-from quantum_mlops.events.service import ConfigApplied, EmitterDropped, Matcher, Silence, Tick
+from quantum_mlops.events.service import ConfigApplied, EmitterDropped, Silence, Tick
 from quantum_mlops.events.shots import Expectation, Outcomes, Register, ShotsMeasured, ShotStatistics
 
 _DATA: dict[str, type[Struct]] = {
