@@ -19,6 +19,7 @@ from qiskit.circuit.library import real_amplitudes
 from qiskit_aer.primitives import SamplerV2
 
 from qml_producers.qiskit.instrumentation import QiskitInstrumentation
+from quantum_mlops.circuits import identity
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 
@@ -49,10 +50,33 @@ def rows() -> list[dict[str, Any]]:
         ]
         recorder.close()
         dropped = recorder.stats().dropped
+    found.append(_identity_row())
     found.append(
         {"name": "events dropped in this benchmark", "value": dropped, "unit": "", "bar": "0", "holds": dropped == 0}
     )
     return found
+
+
+def _identity_row() -> dict[str, Any]:
+    """CPU of one circuit identity, 22 operations, best of 9 batches."""
+    layers = [("ry", (0.1 * i,), (i % 4,), ()) for i in range(12)]
+    pairs = [("cx", (), (i % 3, i % 3 + 1), ()) for i in range(6)]
+    operations = [*layers[:4], *pairs[:3], *layers[4:8], *pairs[3:], *layers[8:]]
+    operations += [("measure", (), (i,), (i,)) for i in range(4)]
+    batches = []
+    for _ in range(9):
+        start = time.thread_time()
+        for _ in range(300):
+            identity(operations, 4, 4)
+        batches.append((time.thread_time() - start) / 300 * 1e6)
+    value = min(batches)
+    return {
+        "name": "circuit identity, 22 operations",
+        "value": value,
+        "unit": "µs",
+        "bar": "<= 60",
+        "holds": value <= 60,
+    }
 
 
 def _compare(

@@ -1,6 +1,7 @@
 import copy
 import pickle
 import threading
+from concurrent.futures import Future
 
 import pytest
 from qiskit.primitives import BasePrimitiveJob
@@ -79,3 +80,30 @@ def test_a_watched_job_pickles_and_copies_as_the_job_itself():
     for again in (pickle.loads(pickle.dumps(job)), copy.copy(job), copy.deepcopy(job)):  # noqa: S301 - our own bytes
         assert type(again) is RemoteJob
         assert again.job_id() == "remote-1"
+
+
+class FutureJob(RemoteJob):
+    """A job that holds a future, as Qiskit's own."""
+
+    def __init__(self):
+        super().__init__(None)
+        self._future = Future()
+
+
+def test_a_job_with_a_future_is_handed_out_as_it_is_and_calls_back():
+    ends = []
+    inner = FutureJob()
+    assert watch(inner, ends.append) is inner
+    inner._future.set_result([3])
+    assert (ends, inner.calls) == ([End(result=[3])], 0)
+
+
+def test_errors_and_cancellation_of_a_future_are_told_apart():
+    ends = []
+    error = ValueError("lost")
+    failed, cancelled = FutureJob(), FutureJob()
+    for job in (failed, cancelled):
+        watch(job, ends.append)
+    failed._future.set_exception(error)
+    assert cancelled._future.cancel()
+    assert ends == [End(error=error), End()]

@@ -1,7 +1,8 @@
 import copy
 import pickle
+from concurrent.futures import Future
 
-from qiskit.primitives import BaseSamplerV2, StatevectorEstimator, StatevectorSampler
+from qiskit.primitives import BaseSamplerV2, PrimitiveJob, StatevectorEstimator, StatevectorSampler
 from qiskit_aer.primitives import SamplerV2
 
 from qml_producers.qiskit.instrumentation import QiskitInstrumentation
@@ -75,3 +76,17 @@ def test_a_sampler_of_an_unknown_provider_is_observed_through_its_results(record
     job.result()
     assert [event.data.shots_executed for event in events("job.completed")] == [9]
     assert [event.data.shots for event in events("shots.measured")] == [9]
+
+
+def test_a_cancelled_job_is_reported_as_cancelled(recorder, events, bell):
+    class Queue(BaseSamplerV2):
+        def run(self, pubs, *, shots=None):
+            job = PrimitiveJob(lambda: None)
+            job._future = Future()  # waits for a worker that never comes
+            return job
+
+    job = QiskitInstrumentation().wrap(recorder, Queue()).run([bell])
+    assert job.cancel()
+    (cancelled,) = events("job.cancelled")
+    assert cancelled.data.job_id == events("job.created")[0].data.job_id == job.job_id()
+    assert cancelled.data.failure is None
