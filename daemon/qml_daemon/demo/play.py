@@ -1,5 +1,7 @@
 """The demo: a real training job, a device that goes bad, the alert, and what there is to see of it."""
 
+import contextlib
+import io
 import os
 import subprocess
 import time
@@ -54,9 +56,14 @@ def play(what: Play) -> int:
         from qml_daemon.demo.train import load_schedule, parse_arguments  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise MissingExtraError("the demo", "demo") from error
-    options = parse_arguments(what.training_arguments())
+    complaint = io.StringIO()
     try:
+        with contextlib.redirect_stderr(complaint):
+            options = parse_arguments(what.training_arguments())
         load_schedule(options)
+    except SystemExit as error:
+        lines = complaint.getvalue().splitlines() or [str(error)]
+        raise UserError(lines[-1].rpartition("error: ")[2].partition(": ")[2] or lines[-1]) from None
     except LookupError as error:
         raise UserError(str(error.args[0])) from error
     house = House(what.folder)

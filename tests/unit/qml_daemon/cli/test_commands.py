@@ -1,0 +1,215 @@
+"""The command line in process: exit codes, one-line errors, plain and JSON output."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qml_daemon.cli import main
+from quantum_mlops.clock import SECOND, ManualClock
+from quantum_mlops.events import Event, Evidence, FindingChanged, MetricLogged, type_name
+from quantum_mlops.transports.base import Commit, DeadLetter
+from quantum_mlops.transports.sqlite import SqliteLog
+
+TESTDATA = Path(__file__).parents[2] / "quantum_mlops" / "config" / "testdata"
+NOW = 1_795_176_000 * SECOND
+COMMANDS = [
+    [], ["daemon"], ["demo"], ["tail"], ["alerts"], ["alerts", "show"], ["replay"], ["doctor"],
+    ["config", "check"], ["receivers", "test"], ["version"],
+]  # fmt: skip
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("QML_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("QML_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(list(arguments))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def finding(change: str, number: int, time: int, finding_id: str = "3f2a" + "0" * 28) -> Event:
+    data = FindingChanged(
+        finding_id=finding_id,
+        transition=number,
+        rule="CircuitDrift",
+        series="iris/drift/x",
+        severity="critical",
+        labels={"backend": "ibm_hanoi", "qubits": "0-1-2-3"},
+        annotations={"summary": "moved\x1b[2J"},
+        values={"hellinger": 0.087, "hellinger_low": 0.079, "hellinger_high": 0.095},
+        details={"changed_calibrations": [{"name": "cx_error", "qubits": "2-3", "before": "1", "after": "2"}]},
+        evidence=Evidence(events=[("qml://h/n/0", "1")], config_hash="ab", processor="drift", processor_version=1),
+        reason="recovered" if change == "closed" else None,
+    )
+    return Event(
+        id=f"{finding_id}-{number}",
+        source="qml://derived/drift",
+        type=type_name(f"finding.{change}"),
+        time=time,
+        partitionkey="iris",
+        project="iris",
+        data=data,
+    )
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "state" / "store.sqlite", clock=ManualClock(NOW))
+    metric = MetricLogged(values={"loss": 0.5})
+    log.append(
+        [Event(id=f"{n}", source="s", type=type_name("metric.logged"), time=NOW, partitionkey="iris", data=metric) for n in range(20)],
+        dead_letters=[DeadLetter(data=b"x", reason="no event", origin="spool")],
+    )  # fmt: skip
+    found = [finding("opened", 0, NOW), finding("closed", 1, NOW + 90 * SECOND), finding("opened", 0, NOW, "77" * 16)]
+    log.commit(0, Commit(findings=found, watermark=b""))
+    log.close()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_help_has_an_example_and_exits_with_0(run: Run, command: list[str]) -> None:
+    code, stdout, stderr = run(*command, "--help")
+    assert (code, stderr) == (0, "")
+    assert "Example" in stdout
+    assert f"quantum-mlops {' '.join(command)}".strip() in stdout
+
+
+@pytest.mark.parametrize("path", sorted(TESTDATA.glob("bad_*.toml")), ids=lambda path: path.stem)
+def test_a_wrong_configuration_is_its_exact_lines_and_exit_code_2(run: Run, path: Path) -> None:
+    code, stdout, stderr = run("config", "check", "--config", str(path))
+    expected = [
+        f"quantum-mlops: {path}: {line.removeprefix('# expect: ')}".replace("{folder}", str(path.parent))
+        for line in path.read_text().splitlines()
+        if line.startswith("# expect: ")
+    ]
+    assert (code, stdout, stderr.splitlines()) == (2, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["daemon", "--foo"], "No such option: --foo (see: quantum-mlops daemon --help)"),
+        (["nonsense"], "No such command 'nonsense'. (see: quantum-mlops --help)"),
+        (["tail", "-n", "x"], None),
+        (["demo", "--qubits", "1-1-2-3"], "expected four physical qubits such as 0-1-2-3, not '1-1-2-3'"),
+        (["daemon", "--config", "/no/such.toml"], "/no/such.toml: --config names no file"),
+        (["replay", "--since", "yesterday"], "--since: not an RFC 3339 time: 'yesterday'; write it like 2026-11-20T12:00:00Z"),
+        (["receivers", "test", "lgo"], "no receiver is called 'lgo'; did you mean log?"),
+        (["demo", "--change-at", "soon"], "--change-at: 'soon' is neither a step nor never"),
+        (["demo", "--before", "1999-01-01"], None),
+    ],
+)  # fmt: skip
+def test_a_users_mistake_is_one_line_on_stderr_and_exit_code_2(
+    run: Run, arguments: list[str], line: str | None
+) -> None:
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout) == (2, "")
+    assert len(stderr.splitlines()) == 1
+    assert line is None or stderr == f"quantum-mlops: {line}\n"
+
+
+def test_without_a_log_the_readers_say_what_to_start(run: Run, tmp_path: Path) -> None:
+    for command in (["alerts"], ["tail"], ["replay"], ["alerts", "show", "3f"]):
+        code, _, stderr = run(*command)
+        assert code == 2
+        assert stderr == (
+            f"quantum-mlops: {tmp_path}/state/store.sqlite: no log there yet; "
+            "start `quantum-mlops daemon`, or name its --config\n"
+        )
+
+
+def test_version_is_plain_and_json(run: Run) -> None:
+    assert run("version")[1].startswith("quantum-mlops 0.1.0  python 3.")
+    assert set(json.loads(run("version", "--json")[1])) == {"quantum-mlops", "python", "sqlite"}
+
+
+@pytest.mark.usefixtures("log")
+def test_alerts_lists_what_fires_and_what_was_with_numbers(run: Run) -> None:
+    code, stdout, _ = run("alerts")
+    assert code == 0
+    assert stdout == (
+        "FIRING critical CircuitDrift backend=ibm_hanoi project=iris qubits=0-1-2-3\n"
+        "  moved?[2J\n"
+        "  since 2026-11-20 12:00:00 UTC\n"
+        "  Hellinger 0.087 (0.079 to 0.095)\n"
+        f"  id {'77' * 16}\n"
+        "\n"
+        "RESOLVED critical CircuitDrift backend=ibm_hanoi project=iris qubits=0-1-2-3\n"
+        "  moved?[2J\n"
+        "  from 2026-11-20 12:00:00 UTC to 2026-11-20 12:01:30 UTC (90.0 s) · closed: recovered\n"
+        "  Hellinger 0.087 (0.079 to 0.095)\n"
+        f"  id 3f2a{'0' * 28}\n"
+        "\n"
+        "1 firing, 1 resolved, 0 notices\n"
+    )
+
+
+@pytest.mark.usefixtures("log")
+def test_alerts_show_gives_the_evidence(run: Run) -> None:
+    code, stdout, _ = run("alerts", "show", "3f")
+    assert code == 0
+    assert "Changed calibrations:\n  cx_error 2-3: 1 → 2\n" in stdout
+    assert "events (1):\n  qml://h/n/0 1\n" in stdout
+    assert json.loads(run("alerts", "show", "3f", "--json")[1])["alert"]["evidence"]["config_hash"] == "ab"
+    assert (
+        run("alerts", "show", "zz")[2] == "quantum-mlops: no alert's id starts with 'zz'; see: quantum-mlops alerts\n"
+    )
+    assert run("alerts", "show", "")[2] == "quantum-mlops: 2 alerts start with ''; give more digits\n"
+
+
+@pytest.mark.usefixtures("log")
+def test_tail_shows_the_last_ones(run: Run) -> None:
+    stdout = run("tail", "-n", "2")[1]
+    assert stdout == '12:00:00.000 metric.logged        iris {"values":{"loss":0.5}}\n' * 2
+    lines = [json.loads(line) for line in run("tail", "findings", "--json")[1].splitlines()]
+    assert [line["type"].split(".")[2] for line in lines] == ["opened", "closed", "opened"]
+    assert run("tail", "dead_letters")[1] == "12:00:00.000 spool no event\n"
+    assert run("tail", "summaries")[1] == ""
+
+
+@pytest.mark.usefixtures("log")
+def test_replay_names_what_differs_and_exits_with_1(run: Run) -> None:
+    code, stdout, _ = run("replay")
+    assert code == 1
+    assert stdout.splitlines()[-1] == "identical: 0 of 3 (events replayed: 20)"
+    assert stdout.count("[only in the log]") == 3
+    found = json.loads(run("replay", "--since", "2026-11-20T12:01:00Z", "--json")[1])
+    assert [one["change"] for one in found["transitions"]] == ["closed"]
+
+
+@pytest.mark.usefixtures("log")
+def test_doctor_is_well_without_a_daemon_and_in_json(run: Run) -> None:
+    code, stdout, _ = run("doctor", "--json")
+    found = {one["name"]: one["verdict"] for one in json.loads(stdout)}
+    assert code == 0
+    assert found["configuration"] == found["log"] == found["state folder"] == "ok"
+    assert found["daemon"] == "note"
+    assert "sqlite" in run("doctor")[1]
+
+
+def test_doctor_exits_with_1_on_a_store_that_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "store.sqlite").write_bytes(b"no database" * 1000)
+    code, stdout, _ = run("doctor")
+    assert code == 1
+    assert "fail log" in stdout
+
+
+def test_a_log_in_memory_has_nothing_to_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "quantum-mlops.toml").write_text('[log]\nkind = "memory"\n')
+    assert run("alerts")[2].startswith("quantum-mlops: this log is in memory")
+
+
+def test_config_check_says_what_is_in_force(run: Run, tmp_path: Path) -> None:
+    code, stdout, _ = run("config", "check")
+    assert code == 0
+    assert stdout.splitlines()[:2] == ["no file, the defaults: ok", "  receivers  log (log)"]
