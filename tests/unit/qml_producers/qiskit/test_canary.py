@@ -103,7 +103,7 @@ def test_a_device_wide_canary_never_reaches_a_statevector_or_a_smaller_device(in
 
 
 def test_its_failure_is_counted_and_reported_but_never_raised(recorder, instrumentation, events, bell, capfd):
-    import sys  # noqa: PLC0415
+    import sys
 
     broken = QuantumCircuit(1, 1)
     broken.measure(0, 0)

@@ -159,8 +159,8 @@ def test_a_result_larger_than_the_recorders_queue_is_counted_and_its_job_ends(in
 
 
 def test_nothing_of_a_job_is_kept_after_it_was_reported(installed, events, rotation):
-    import gc  # noqa: PLC0415
-    import weakref  # noqa: PLC0415
+    import gc
+    import weakref
 
     sampler = SamplerV2()
     references = []

@@ -349,8 +349,8 @@ def test_an_error_while_the_pubs_are_listed_is_the_users(installed, bell):
 
 
 def test_nothing_happens_while_the_recorder_is_disabled(tmp_path, bell):
-    from quantum_mlops.sdk.recorder import Recorder  # noqa: PLC0415
-    from quantum_mlops.sdk.settings import Settings  # noqa: PLC0415
+    from quantum_mlops.sdk.recorder import Recorder
+    from quantum_mlops.sdk.settings import Settings
 
     recorder = Recorder(Settings(spool=str(tmp_path / "spool"), enabled=False))
     with watching(recorder):
@@ -369,7 +369,7 @@ def test_a_circuit_without_registers_warns_as_without_us_and_measures_nothing(in
 
 
 def test_importing_the_door_loads_no_qiskit():
-    import subprocess  # noqa: PLC0415
+    import subprocess
 
     code = (
         "import sys, qml_producers.qiskit.instrumentation; sys.exit('qiskit' in sys.modules or 'numpy' in sys.modules)"

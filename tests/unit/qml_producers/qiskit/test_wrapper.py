@@ -28,7 +28,7 @@ def test_a_wrapped_sampler_under_autolog_is_reported_once(installed, recorder, e
 
 
 def test_estimators_are_wrapped_too(recorder, events):
-    from qiskit import QuantumCircuit  # noqa: PLC0415
+    from qiskit import QuantumCircuit
 
     estimator = QiskitInstrumentation().wrap(recorder, StatevectorEstimator())
     estimator.run([(QuantumCircuit(1), "Z")]).result()
