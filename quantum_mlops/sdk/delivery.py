@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from quantum_mlops.sdk.entry import Deferred, Entry, Ticket
-from quantum_mlops.sdk.losses import Losses
-from quantum_mlops.sdk.notice import Notices, describe
+from quantum_mlops.sdk.losses import Losses, tell_loss
+from quantum_mlops.sdk.notice import Notices
 from quantum_mlops.sdk.packing import RefusedError, full_type, merge_context, pack_data, pack_record
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.spool.segment import SpoolClass, SpoolRecord, Writer, class_of
@@ -122,9 +122,7 @@ class Delivery:
 
     def refuse(self, reason: str, kind: str, error: BaseException) -> None:
         """Count one event that cannot be sent, and say why once."""
-        self._losses.count(reason, kind)
-        name = kind[:100] if type(kind) is str else "of no type"
-        self._notices.once(f"{reason} {name}", f"event {name} not sent ({reason}): {describe(error)}")
+        tell_loss(self._losses, self._notices, reason, kind, error)
 
     def write(self) -> bool:
         """Write what is packed, lifecycle first, and return whether all of it is written; count what is lost."""

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from quantum_mlops.events import EmitterDropped
+from quantum_mlops.sdk.notice import Notices, describe
 
 
 class _Tally:
@@ -71,6 +72,14 @@ class Losses:
             first_time=_utc(min((tally.first for tally in touched), default=time.time_ns())),
             last_time=_utc(max((tally.last for tally in touched), default=time.time_ns())),
         )
+
+
+def tell_loss(losses: Losses, notices: Notices, reason: str, event_type: str, error: BaseException | None) -> None:
+    """Count one loss, and say why once a reason and type."""
+    losses.count(reason, event_type)
+    reason, event_type = _text(reason), _text(event_type)
+    why = "" if error is None else f": {describe(error)}"
+    notices.once(f"{reason} {event_type}", f"event {event_type} not sent ({reason}){why}")
 
 
 def _text(value: object) -> str:

@@ -19,17 +19,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
-from quantum_mlops.events import MetricLogged
 from quantum_mlops.sdk.delivery import Delivery
 from quantum_mlops.sdk.destination import Destination
 from quantum_mlops.sdk.entry import Builder, Deferred, Item
-from quantum_mlops.sdk.losses import Losses
+from quantum_mlops.sdk.losses import Losses, tell_loss
 from quantum_mlops.sdk.notice import Notices, describe, say
 from quantum_mlops.sdk.packing import event_size_bytes
 from quantum_mlops.sdk.run import Run, RunBook
-from quantum_mlops.sdk.scalars import split_finite
+from quantum_mlops.sdk.scalars import pack_metrics
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.sdk.stats import Stats, make_stats
 from quantum_mlops.sdk.worker import Worker
@@ -49,7 +46,6 @@ RUN_BOUNDS = ("run.started", "run.ended")
 RUN_RESERVE = 1000  # places beyond the limit, kept for the bounds of runs
 
 _now = time.time_ns
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Recorder:
@@ -182,23 +178,19 @@ class Recorder:
         if not self._limit and not self._admit("metric.logged"):
             return False
         try:
-            finite, nonfinite, refused = split_finite(values)
-            data = _encode(MetricLogged(values=finite, nonfinite=nonfinite, phase=phase))
+            data, refused = pack_metrics(values, phase)
         except Exception as error:  # noqa: BLE001 - a user's own mapping or number: counted
             self.report("invalid", "metric.logged", error)
             return False
         if refused:
             self.report("invalid", "metric.logged", TypeError(f"no number: {', '.join(refused[:10])}"))
-            if not finite and not nonfinite:
-                return False
+        if data is None:
+            return False
         return self.emit("metric.logged", data, run=run, step=step)
 
     def report(self, reason: str, kind: str, error: BaseException | None = None) -> None:
         """Count one loss that an instrumentation met, and say it once a reason and type."""
-        self._losses.count(reason, kind)
-        name, reason = (text[:100] if type(text) is str else "unknown" for text in (kind, reason))
-        text = "" if error is None else f": {describe(error)}"
-        self.notices.once(f"{reason} {name}", f"event {name} not sent ({reason}){text}")
+        tell_loss(self._losses, self.notices, reason, kind, error)
 
     def run(
         self,

@@ -177,15 +177,20 @@ class RunBook:
 
     def current(self) -> Run | None:
         """Return the run that an event of the caller belongs to, or None where none was begun. Lock-free."""
-        run = self._current.get()
-        while run is not None and not run.active:
-            run = run.parent
+        run = self._entered()
         if run is None:
             active = self.active
             if active:
                 with contextlib.suppress(IndexError):  # another thread ended it meanwhile
                     return active[-1]
             return self._implicit.get("run")
+        return run
+
+    def _entered(self) -> Run | None:
+        """Return the innermost run of this context that has not ended."""
+        run = self._current.get()
+        while run is not None and not run.active:
+            run = run.parent
         return run
 
     def implicit(self, recorder: "Recorder") -> Run:
@@ -202,7 +207,7 @@ class RunBook:
     def enter(self, run: Run) -> None:
         """Make a run current here, and for threads that have none of their own."""
         if not run.implicit:
-            run.parent = self._current.get()
+            run.parent = self._entered()
             self._current.set(run)
             self.active.append(run)
 

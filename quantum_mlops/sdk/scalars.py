@@ -9,7 +9,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from quantum_mlops.events.metric import NonFinite
+import msgspec
+
+from quantum_mlops.events.metric import MetricLogged, NonFinite
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def host_scalar(value: object) -> Any:
@@ -50,6 +54,21 @@ def split_finite(values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str,
         else:
             nonfinite[name] = "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
     return finite, nonfinite, refused
+
+
+def pack_metrics(values: Mapping[str, Any], phase: Any) -> tuple[bytes | None, list[str]]:
+    """Return the packed data of a `metric.logged` event, None where nothing is a number, and the names left out.
+
+    Packed at once, since bytes take a third of the memory that the structs would take in the queue.
+
+    Raises:
+        Exception: what the mapping or msgspec raise.
+
+    """
+    finite, nonfinite, refused = split_finite(values)
+    if refused and not finite and not nonfinite:
+        return None, refused
+    return _encode(MetricLogged(values=finite, nonfinite=nonfinite, phase=phase)), refused
 
 
 def _as_float(value: object) -> float:

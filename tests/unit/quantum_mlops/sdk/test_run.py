@@ -160,6 +160,13 @@ def test_a_run_that_ended_elsewhere_is_not_current_any_more(recorder):
         assert recorder.current_run() is outer
 
 
+def test_runs_that_ended_elsewhere_are_not_kept(recorder):
+    for _ in range(3):
+        run = recorder.run("x").start()
+        contextvars.Context().run(run.end)
+    assert recorder.run("y").start().parent is None
+
+
 def test_starting_twice_is_starting_once_and_an_ended_run_begins_anew(recorder, written):
     run = recorder.run("x").start()
     first = run.id
