@@ -3,10 +3,11 @@
 See docs/architecture.md, "Processors and runner". Start reading at `partition.py`.
 """
 
+from qml_processors.runner.home import RunnerConfig
 from qml_processors.runner.plugins import load_processors
 from qml_processors.runner.replay import Replayed, replay
 from qml_processors.runner.rules_log import apply_config, config_event, tick_event
-from qml_processors.runner.runner import Runner, RunnerConfig
+from qml_processors.runner.runner import Runner
 
 __all__ = [
     "Replayed",

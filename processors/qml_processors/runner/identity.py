@@ -15,7 +15,7 @@ def finding_id(rule: str, series: str, source: str, event_id: str, opening: int)
     counts the earlier openings in this series by that event.
 
     >>> finding_id("CircuitDrift", "iris/drift/k", "qml://host/0a1b/0", "000000000000001f", 0)
-    '2d8f9cc1b0e2df4a0de1a7e0ee7e6dcf'
+    '2034a0015e89b3364502894c6602333d'
     """
     return _digest((rule, series, source, event_id, opening))
 

@@ -4,7 +4,7 @@ The same steps as the runner's, without commits: what it returns is what one uni
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -15,9 +15,23 @@ from qml_processors.runner.counts import Counts
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.series import Slot
 from quantum_mlops.events import Event
-from quantum_mlops.transports.base import DeadLetter, Log, Stream
+from quantum_mlops.transports.base import DeadLetter, Record, Stream
 
 _CHUNK = 500
+
+
+class ReadableLog(Protocol):
+    """What a replay needs of a log; a reader of another process's file has it too."""
+
+    partitions: int
+
+    def read(self, stream: Stream, partition: int, offset: int, limit: int) -> Sequence[Record]:
+        """See `Log.read`."""
+        ...
+
+    def start(self, stream: Stream, partition: int) -> int:
+        """See `Log.start`."""
+        ...
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
@@ -30,7 +44,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     counts: list[Counts]
 
 
-def replay(log: Log, processors: Sequence[Processor[Any]]) -> Replayed:
+def replay(log: ReadableLog, processors: Sequence[Processor[Any]]) -> Replayed:
     """Replay every partition of `log` from the oldest record it holds.
 
     Where retention has removed the beginning, findings that depend on it differ.
@@ -53,7 +67,7 @@ def replay(log: Log, processors: Sequence[Processor[Any]]) -> Replayed:
     )
 
 
-def _run(log: Log, partition: Partition, replayed: Replayed) -> None:
+def _run(log: ReadableLog, partition: Partition, replayed: Replayed) -> None:
     offset = log.start(Stream.EVENTS, partition.number)
     while records := log.read(Stream.EVENTS, partition.number, offset, _CHUNK):
         partition.process(records, 2**62)

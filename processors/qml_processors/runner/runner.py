@@ -3,45 +3,22 @@
 Same code in both homes, embedded and Kafka; only the log's `commit` differs. One thread at a time.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from msgspec import Struct
 
 from qml_processors.base import Processor
 from qml_processors.runner import canonical
-from qml_processors.runner.attempts import Attempts
-from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.clock_jump import ClockJumpProcessor
+from qml_processors.runner.collector import paused
 from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
+from qml_processors.runner.home import Home, RunnerConfig
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
-from qml_processors.runner.position import next_offset
-from qml_processors.runner.recovery import UnrecoverableError, recover
+from qml_processors.runner.recovery import UnrecoverableError
 from qml_processors.runner.rules_schedule import Config
 from qml_processors.runner.series import OpenFinding, Slot
-from quantum_mlops.clock import SECOND
 from quantum_mlops.errors import StateTooNewError
-from quantum_mlops.transports.base import Log, Stream
-
-_CLOSING_ROWS = 5000
-
-
-class RunnerConfig(Struct, frozen=True, kw_only=True):
-    """How a runner paces itself; none of it changes what is found.
-
-    A recovery replays about `checkpoint_seconds`; each commit writes at least `checkpoint_rows` dirty
-    rows. After `unclean_ends` process ends at one watermark it steps singly for `single_steps` steps; a
-    step at which the process then ends as often again is given up.
-    `clock` is monotonic, in nanoseconds.
-    """
-
-    checkpoint_seconds: float = 5.0
-    checkpoint_rows: int = 50
-    unclean_ends: int = 3
-    single_steps: int = 500
-    clock: Callable[[], int] = time.monotonic_ns
+from quantum_mlops.transports.base import Log
 
 
 class Runner:
@@ -74,7 +51,8 @@ class Runner:
         self._homes[partition] = None
         self._given_up.pop(partition, None)
         try:
-            home.open(first=partition not in self._started)
+            with paused():
+                home.open(first=partition not in self._started)
         except (StateTooNewError, UnrecoverableError) as error:
             self._given_up[partition] = str(error)
             return False
@@ -138,112 +116,3 @@ class Runner:
             if home is not None:
                 home.close()
         self._homes.clear()
-
-
-class Home:
-    """One partition in this process: its log, its checkpoint, its attempts."""
-
-    def __init__(self, log: Log, partition: Partition, config: RunnerConfig) -> None:
-        self.partition = partition
-        self._log = log
-        self._config = config
-        self._rolling = RollingCheckpoint(partition, config.checkpoint_seconds, config.checkpoint_rows, config.clock)
-        self._attempts = Attempts(log, partition.number)
-        self._watermark: bytes | None = None
-        self._unclean: int | None = None  # before the first batch: earlier unclean ends at this watermark
-        self._single = 0  # steps still to be taken singly
-        self._mismatches = 0
-        self._recovery_seconds = 0.0
-
-    def open(self, *, first: bool) -> None:
-        """Recover. `first`: the first time in this process, so that unclean ends are counted.
-
-        Raises:
-            StateTooNewError: a newer version wrote the states.
-
-        """
-        started = self._config.clock()
-        self._watermark = self._log.checkpoint(self.partition.number).watermark
-        self._mismatches = recover(self._log, self.partition, self._rolling)
-        if first:
-            self._unclean = self._attempts.ends(self._watermark)
-            if self._unclean >= self._config.unclean_ends:
-                self._single = self._config.single_steps
-                self.partition.kill_next = self._unclean >= 2 * self._config.unclean_ends
-        if self.partition.outputs.waiting:
-            self._commit()
-        self._recovery_seconds = (self._config.clock() - started) / SECOND
-
-    def process_batch(self, limit: int) -> int:
-        """Take up to `limit` steps and commit them; return how many."""
-        partition = self.partition
-        if self._single:
-            limit = 1
-        start = self._log.start(Stream.EVENTS, partition.number)
-        offset = partition.next_offset(start)
-        records = self._log.read(Stream.EVENTS, partition.number, offset, limit)
-        if not records:
-            return self._settle()
-        self._announce()
-        self._rolling.begin(offset)
-        done = partition.process(records, limit)
-        if self._single:
-            self._single -= 1
-        partition.counts.batches += 1
-        self._commit()
-        return done
-
-    def stats(self) -> PartitionStats:
-        """Return counts and positions."""
-        partition = self.partition
-        offset = 0 if partition.position is None else next_offset(partition.position)
-        end = self._log.end(Stream.EVENTS, partition.number)
-        return PartitionStats(
-            partition=partition.number,
-            now=partition.now,
-            offset=offset,
-            lag=max(0, end - max(offset, self._log.start(Stream.EVENTS, partition.number))),
-            replay_start=self._rolling.replay_offset,
-            series=sum(len(slot.series) for slot in partition.slots.values()),
-            sources=len(partition.sources) + len(partition.foreign),
-            dirty=len(partition.dirty),
-            timers=len(partition.timers.heap),
-            open_findings=len(partition.outputs.index),
-            mismatches=self._mismatches,
-            recovery_seconds=self._recovery_seconds,
-            counts=partition.counts,
-        )
-
-    def close(self) -> None:
-        """Write every dirty row, in pieces, and forget the attempt."""
-        while self.partition.dirty or self.partition.outputs.waiting:
-            if not self._commit(_CLOSING_ROWS):
-                break
-        self._attempts.forget()
-
-    def _announce(self) -> None:
-        """Mark the attempt: once before the first batch, and before each single step."""
-        if self._unclean is not None:
-            self._attempts.mark(self._watermark, self._unclean + 1)
-        elif self._single:
-            self._attempts.mark(self._watermark, self._config.unclean_ends + 1)
-        self._unclean = None
-
-    def _settle(self) -> int:
-        """Idle: go on writing dirty rows, so that a quiet log needs no replay."""
-        if self.partition.dirty:
-            self._commit()
-        return 0
-
-    def _commit(self, rows: int | None = None) -> bool:
-        commit = self._rolling.commit(rows)
-        if commit is None:
-            return False
-        self._log.commit(self.partition.number, commit)
-        self._watermark = commit.watermark
-        counts = self.partition.counts
-        counts.findings += len(commit.findings)
-        counts.summaries += len(commit.summaries)
-        counts.dead_letters += len(commit.dead_letters)
-        self.partition.outputs.clear()
-        return True

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as structs_replace
 
-from qml_processors.runner import replay
+from qml_processors.runner import replay, rows
+from qml_processors.runner.checkpoint import RollingCheckpoint
+from qml_processors.runner.offsets import OffsetRanges
 from quantum_mlops.codec import encode
 
 KINDS = (
@@ -95,6 +97,65 @@ def test_the_random_streams_do_crash_and_do_find(bench):
     happened = [_check(bench, seed, length=80) for seed in range(8)]
     assert sum(crashes for crashes, _ in happened) > 100
     assert sum(findings for _, findings in happened) > 100
+
+
+def _drop_too_early(monkeypatch):
+    monkeypatch.setattr(OffsetRanges, "prune", lambda self, start: self.__init__())
+
+
+def _bury_too_early(monkeypatch):
+    whole = RollingCheckpoint._sweep
+
+    def sweep(self, changed):
+        start, self.replay_offset = self.replay_offset, 2**60
+        whole(self, changed)
+        self.replay_offset = start
+
+    monkeypatch.setattr(RollingCheckpoint, "_sweep", sweep)
+
+
+def _replay_too_late(monkeypatch):
+    whole = RollingCheckpoint._advance
+
+    def advance(self, position):
+        whole(self, position)
+        self.replay_offset, self.replay_now = position[0] + 1, self.partition.now
+
+    monkeypatch.setattr(RollingCheckpoint, "_advance", advance)
+
+
+def _forget(name, value):
+    def plant(monkeypatch):
+        whole = rows.series_row
+
+        def series_row(series, at):
+            kept = getattr(series, name)
+            setattr(series, name, value)
+            row = whole(series, at)
+            setattr(series, name, kept)
+            return row
+
+        monkeypatch.setattr(rows, "series_row", series_row)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        pytest.param(_drop_too_early, id="the offsets dropped as duplicates are not kept"),
+        pytest.param(_bury_too_early, id="tombstones go before the replay start has passed them"),
+        pytest.param(_replay_too_late, id="the replay starts at the watermark"),
+        pytest.param(_forget("openings", 0), id="earlier openings by an event are not kept"),
+        pytest.param(_forget("last", 0), id="the last event or timer of a series is not kept"),
+        pytest.param(_forget("late", False), id="lateness is not kept"),
+        pytest.param(_forget("errors", 0), id="the count of errors is not kept"),
+    ],
+)
+def test_a_runner_without_this_rule_is_caught(bench, monkeypatch, plant):
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        [_check(bench, seed, length=80, crashes=20) for seed in range(40)]
 
 
 @pytest.mark.soak

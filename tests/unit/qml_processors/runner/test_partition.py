@@ -9,6 +9,8 @@ from qml_processors.base import Finding, Summary
 from qml_processors.runner import replay
 from qml_processors.runner.bundle import identify, reproduce, unpack
 from qml_processors.runner.identity import finding_id
+from qml_processors.runner.partition import Partition
+from qml_processors.runner.series import Slot
 from quantum_mlops.clock import HOUR, MINUTE, SECOND
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.events import short_name
@@ -225,3 +227,39 @@ def test_summaries_are_events_with_the_series_and_the_windows_end_in_their_id(be
     ids = [event.id for event in replayed.summaries]
     assert [i.split("-")[1] for i in ids] == [str(MINUTE)] * 2
     assert len(set(ids)) == 2
+
+
+def test_the_clock_of_a_partition_never_goes_back(bench):
+    seen = []
+
+    class Watching(bench.Counter):
+        name = "watching"
+
+        def apply(self, state, event, rules):
+            seen.append((event.ingestedtime - bench.START) // SECOND)
+            return ()
+
+    story = bench.story()
+    story.play([bench.Op("metric", wait=1) for _ in range(4)])
+    records = story.log.read("events", 0, 0, 10)
+    back = [0, 5, 3, 6]
+    records = [
+        msgspec.structs.replace(
+            record,
+            ingestedtime=bench.START + second * SECOND,
+            event=msgspec.structs.replace(record.event, ingestedtime=bench.START + second * SECOND),
+        )
+        for record, second in zip(records, back, strict=True)
+    ]
+    partition = Partition(0, [Slot(Watching())])
+    assert partition.process(records, 100) == 4
+    assert seen == [0, 5, 5, 6]
+
+
+def test_derived_events_are_never_fed_to_processors(bench):
+    _, derived = play(bench, [{"kind": "metric"}] * 5, [bench.Counter()])
+    story = bench.story()
+    story.log.append(derived.findings)
+    replayed = replay(story.log, [journal(bench)])
+    assert replayed.findings == []
+    assert (replayed.counts[0].unknown, replayed.counts[0].events) == (len(derived.findings), 0)
