@@ -4,6 +4,7 @@ An instrumentation that fails is one line on stderr, never an exception in user 
 """
 
 import importlib.metadata
+from collections import deque
 from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Self
@@ -35,19 +36,16 @@ class Autolog:
     def add(self, instrumentation: Instrumentation) -> None:
         """Install one instrumentation in each of its modules, as soon as that is imported."""
         self.instrumentations.append(instrumentation)
+        waiting = _Waiting(self, instrumentation)
         for name in instrumentation.modules:
-            wrapt.register_post_import_hook(self._hook(instrumentation), name)
+            wrapt.register_post_import_hook(waiting.install, name)
 
-    def _hook(self, instrumentation: Instrumentation) -> Callable[[ModuleType], None]:
-        def install(module: ModuleType) -> None:
-            if not self.active:
-                return
-            try:
-                self._undos.append(instrumentation.install(self._recorder, module))
-            except Exception as error:  # noqa: BLE001 - runs inside the user's import: said, never raised
-                say(f"instrumentation {instrumentation.name} does not fit {module.__name__}: {describe(error)}")
-
-        return install
+    def install(self, instrumentation: Instrumentation, module: ModuleType) -> None:
+        """Hook one imported module; a failure is one line."""
+        try:
+            self._undos.append(instrumentation.install(self._recorder, module))
+        except Exception as error:  # noqa: BLE001 - runs inside the user's import: said, never raised
+            say(f"instrumentation {instrumentation.name} does not fit {module.__name__}: {describe(error)}")
 
     def make_canary(self, circuit: object, every: int, shots: int, name: str | None) -> Canary | None:
         """Return the canary of the first instrumentation that takes the circuit, or None.
@@ -78,3 +76,29 @@ class Autolog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self()
+
+
+class _Waiting:
+    """Modules that were imported and wait for one instrumentation, one at a time.
+
+    Installing may itself import the next of its modules; that one is hooked when the first is done,
+    so an instrumentation is never entered twice. No lock: this runs under Python's import locks.
+    """
+
+    def __init__(self, autolog: Autolog, instrumentation: Instrumentation) -> None:
+        self._autolog = autolog
+        self._instrumentation = instrumentation
+        self._modules: deque[ModuleType] = deque()
+        self._busy = False
+
+    def install(self, module: ModuleType) -> None:
+        """Hook a module that was just imported, now or when the one at hand is done."""
+        self._modules.append(module)
+        while self._modules and not self._busy and self._autolog.active:
+            self._busy = True
+            try:
+                self._autolog.install(self._instrumentation, self._modules.popleft())
+            except IndexError:  # another thread took it
+                return
+            finally:
+                self._busy = False

@@ -72,6 +72,21 @@ def test_undo_is_last_first_idempotent_and_ends_hooks_to_come(handle, sdk):
     assert later.installed == []
 
 
+def test_a_module_that_installing_imports_is_hooked_when_the_first_is_done(handle, sdk):
+    spy, order = Spy(*sdk), []
+
+    def install(recorder, module):
+        order.append(f"begin {module.__name__}")
+        importlib.import_module(sdk[1])
+        order.append(f"end {module.__name__}")
+        return lambda: None
+
+    spy.install = install
+    handle.add(spy)
+    importlib.import_module(sdk[0])
+    assert order == [f"{when} {name}" for name in sdk for when in ("begin", "end")]
+
+
 def test_a_module_that_is_absent_is_never_imported(handle):
     handle.add(Spy("no_such_sdk_at_all"))
     assert "no_such_sdk_at_all" not in sys.modules
