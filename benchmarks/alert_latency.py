@@ -30,6 +30,8 @@ RUN = re.compile(rb"run-(\d+)\b")
 
 
 class Webhooks(ThreadingHTTPServer):
+    """Takes every message and notes when a run was first named."""
+
     daemon_threads = True
 
     def __init__(self):
@@ -38,9 +40,12 @@ class Webhooks(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers ok."""
+
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
+        """Note and answer."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         now = time.monotonic()
         for run in RUN.findall(body):
@@ -51,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def log_message(self, *arguments):
-        pass
+        """Keep quiet."""
 
 
 def write_config(folder, port):

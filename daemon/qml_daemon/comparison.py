@@ -41,7 +41,7 @@ def compare_replay(reader: SqliteReader, since: int = 0) -> Comparison:
 
     """
     # A replay only reads; a reader has every method that it calls.
-    replayed = replay(cast(Log, reader), load_processors())
+    replayed = replay(cast("Log", reader), load_processors())
     again = {event.key: event for event in replayed.findings}
     stored = {
         record.event.key: record.event

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def run_demo(  # noqa: PLR0913, PLR0917 - one parameter an option
+def run_demo(  # noqa: PLR0917 - one parameter an option
     folder: Annotated[Path, typer.Option("--dir", metavar="FOLDER", help="Everything is written there.")] = Path(
         "build/demo"
     ),

@@ -17,7 +17,7 @@ def _receivers() -> None:
 
 
 @app.command("test")
-def test_receivers(
+def try_receivers(
     name: Annotated[
         str | None, typer.Argument(help="A receiver; all where it is left out.", show_default=False)
     ] = None,

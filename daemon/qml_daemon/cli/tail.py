@@ -88,7 +88,8 @@ def _line(record: "Record") -> str:
     event = record.event
     when = paint(format_time(record.ingestedtime)[11:23], "dim")
     if not isinstance(event, Event):
-        return f"{when} {paint('undecodable' if not hasattr(event, 'origin') else event.origin, 'red')} {safe(event.reason)}"
+        origin = getattr(event, "origin", "undecodable")
+        return f"{when} {paint(origin, 'red')} {safe(event.reason)}"
     context = event.context
     places = (("run", context.runid), ("step", context.step), ("experiment", context.experimentid))
     where = " ".join(f"{name}={safe(str(value))}" for name, value in places if value is not None)

@@ -53,7 +53,7 @@ def play(what: Play) -> int:
     if what.change_at != NEVER and not what.change_at.isdecimal():
         raise UserError(f"--change-at: {what.change_at!r} is neither a step nor {NEVER}")
     try:
-        from qml_daemon.demo.train import load_schedule, parse_arguments  # noqa: PLC0415 - needs the extra
+        from qml_daemon.demo.train import load_schedule, parse_arguments
     except ImportError as error:
         raise MissingExtraError("the demo", "demo") from error
     complaint = io.StringIO()
@@ -121,10 +121,10 @@ def _is_over(seen: Seen) -> bool:
 
 
 def _report(house: House, what: Play, seen: Seen, pids: list[int]) -> int:
-    from rich.console import Console  # noqa: PLC0415 - drawn on first here
+    from rich.console import Console
 
-    from qml_daemon.demo.slack_text import render_message  # noqa: PLC0415 - needs rich
-    from qml_daemon.demo.truth import exact_effect  # noqa: PLC0415 - needs the extra
+    from qml_daemon.demo.slack_text import render_message
+    from qml_daemon.demo.truth import exact_effect
 
     console = Console(highlight=False)
     if not console.is_terminal:
