@@ -8,6 +8,7 @@ from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer.primitives import SamplerV2
 
 import quantum_mlops
+from quantum_mlops.calibrations import calibration_id
 from quantum_mlops.sdk import default
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.spool.reader import read_folder
@@ -96,6 +97,13 @@ def test_a_training_with_a_canary_on_a_device_that_is_recalibrated(spool, events
     assert {event.data.reference for event in canaries} == {"canary"}
     assert {event.data.circuit for event in canaries} == {created[0].data.circuits[0].identity}
     assert {event.data.shots for event in canaries} == {256}
+    telling = [step for step, event in enumerate(canaries) if event.data.calibration is not None]
+    assert telling == [0, CHANGE], "the footprint's values come with the first canary and after a change"
+    for step in telling:
+        columns = canaries[step].data.calibration
+        assert calibration_id(columns) == canaries[step].data.footprint.calibration_id
+        assert {qubit for column in columns for wires in column.wires for qubit in wires} == set(LINE)
+    assert {event.data.calibration for event in events("shots.measured")} == {None}
 
     shots = events("shots.measured")
     assert len(shots) == 4 * STEPS

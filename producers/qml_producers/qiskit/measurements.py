@@ -17,6 +17,7 @@ from qml_producers.qiskit.expectations import expectations, observables_label
 from qml_producers.qiskit.footprint import union
 from qml_producers.qiskit.shots import join_registers, pack, pool
 from qml_producers.qiskit.snapshots import Backends, Calibration
+from qml_producers.qiskit.told import ToldCalibrations
 from quantum_mlops.circuits import parameters_digest
 from quantum_mlops.events import Circuit, Failure, Footprint, Job, Outcomes, Register, ShotsMeasured
 
@@ -35,6 +36,7 @@ class JobReader:
         self.backends = backends
         self._report = report
         self._circuits = CircuitReader()
+        self._told = ToldCalibrations()
 
     def describe(self, submission: Submission) -> list[CapturedPub]:
         """Return the pubs, with what is known of their circuits filled in."""
@@ -78,11 +80,15 @@ class JobReader:
         """Yield the data of `shots.measured`, pub by pub."""
         pubs = self.describe(submission)
         calibration = self.calibration(submission)
+        is_canary = submission.role == "canary"
+        run = None if submission.run is None else submission.run.id
         for number, (pub, found) in enumerate(zip(pubs, parts, strict=bool(pubs))):
             facts = pub.facts
             if facts is None or not found:
                 continue
             used = _footprint(calibration, facts.qubits, facts.edges)
+            circuit = facts.circuit.identity
+            news = self._told.news(calibration, used, run, _backend(submission), circuit) if is_canary else None
             for part, measured in enumerate(found):
                 yield ShotsMeasured(
                     job_id=submission.job_id,
@@ -91,9 +97,10 @@ class JobReader:
                     footprint=used,
                     pub=number,
                     part=part,
-                    circuit=facts.circuit.identity,
+                    circuit=circuit,
                     circuit_name=facts.circuit.name,
-                    reference="canary" if submission.role == "canary" else None,
+                    reference="canary" if is_canary else None,
+                    calibration=news if part == 0 else None,
                     **measured,
                 )
 
