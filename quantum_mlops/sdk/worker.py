@@ -68,11 +68,14 @@ class Worker:
         while not self._stopping:
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
-            try:
-                self._drain(None)
-            except Exception as error:  # noqa: BLE001 - out of memory or a fault of ours: counted, the next round goes on
-                self.delivery.refuse("writer_failed", "unknown", error)
-        self._finish(None)
+            self._guard(self._drain)
+        self._guard(self._finish)
+
+    def _guard(self, work: Callable[[float | None], None]) -> None:
+        try:
+            work(None)
+        except Exception as error:  # noqa: BLE001 - out of memory or a fault of ours: counted, the next round goes on
+            self.delivery.refuse("writer_failed", "unknown", error)
 
     def _finish(self, until: float | None) -> None:
         self._drain(until)

@@ -77,8 +77,8 @@ print(time.monotonic() - begin, flush=True)
     done = run(tmp_path, code)
     assert done.returncode == 0
     first, second, *_ = map(float, done.stdout.split())
-    assert first < 0.5
-    assert 1.9 < second < 2.5
+    assert first < 1
+    assert 1.9 < second < 3
     assert time.monotonic() - start < 10
     assert "events were not written within 2 s before the end" in done.stderr
 
