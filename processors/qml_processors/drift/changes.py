@@ -1,9 +1,9 @@
 """Which calibration values of a footprint changed, ranked by what each does to one operation.
 
-Errors (readout, gates) rank by the change of their probability. T1 and T2 rank by the change of
-duration / T for the longest two-qubit gate, which is to first order the probability to decay during
-it. So all ranks are changes of an error probability per operation. It is a ranking of what the
-provider published, not a claim about the cause.
+Errors (readout, gates) rank by the change of their probability. T1 and T2 rank by what they change in
+the average infidelity of a qubit during the longest two-qubit gate, t / (6 T1) + t / (3 T2) to first
+order (Abad et al. 2022, Physical Review Letters 129:150504). So all ranks are changes of an error per
+operation. It is a ranking of what the provider published, not a claim about the cause.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ from quantum_mlops.events import CalibrationColumn
 SHOWN = 8
 _TYPICAL_GATE_SECONDS = 3e-7
 _PAIR = 2
+_DECAY_SHARE = {"t1": 1 / 6, "t2": 1 / 3}
 
 
 class Change(NamedTuple):
-    """One changed value; `weight` is the change of an error probability per operation."""
+    """One changed value; `weight` is the change of an error per operation."""
 
     name: str
     wires: tuple[int, ...]
@@ -73,8 +74,9 @@ def _longest_gate_seconds(columns: Sequence[CalibrationColumn]) -> float:
 
 
 def _weight(name: str, before: float, after: float, gate_seconds: float) -> float:
-    if name in {"t1", "t2"}:
-        return abs(gate_seconds / after - gate_seconds / before) if before > 0 and after > 0 else 0.0
+    share = _DECAY_SHARE.get(name)
+    if share is not None:
+        return share * gate_seconds * abs(1 / after - 1 / before) if before > 0 and after > 0 else 0.0
     return abs(after - before) if name.endswith("_error") else 0.0
 
 

@@ -20,7 +20,7 @@ def test_errors_rank_by_the_change_of_their_probability():
 def test_relaxation_times_rank_by_the_decay_during_the_longest_two_qubit_gate():
     length = column("cx_length", "s", q0_1=3e-7)
     (change,) = rank_changes([column("t1", "s", q7=1e-4), length], [column("t1", "s", q7=7.45e-6), length])
-    assert change.weight == pytest.approx(3e-7 / 7.45e-6 - 3e-7 / 1e-4)
+    assert change.weight == pytest.approx(3e-7 / 6 * (1 / 7.45e-6 - 1 / 1e-4))
 
 
 def test_both_directions_of_an_edge_with_equal_values_are_one_change():
@@ -38,14 +38,14 @@ def test_frequencies_are_not_ranked_as_errors():
 
 def test_the_text_names_direction_and_units_and_is_bounded():
     before = [column("t1", "s", q0=1e-4), column("cx_error", **{f"q{n}_{n + 1}": 0.01 for n in range(20)})]
-    after = [column("t1", "s", q0=9e-6), column("cx_error", **{f"q{n}_{n + 1}": 0.02 for n in range(20)})]
+    after = [column("t1", "s", q0=2e-6), column("cx_error", **{f"q{n}_{n + 1}": 0.02 for n in range(20)})]
     described = describe_changes(rank_changes(before, after))
     assert len(described) == SHOWN
     assert described[0] == {
         "name": "t1",
         "qubits": "0",
         "before": "100 µs",
-        "after": "9 µs",
-        "change": "0.03 per operation, worse",
+        "after": "2 µs",
+        "change": "0.024 per operation, worse",
     }
     assert described[1]["change"] == "0.01 per operation, worse"
