@@ -22,7 +22,7 @@ from quantum_mlops.sdk.settings import Settings
 
 CONFIG = """
 [receivers.team]
-slack = { url_file = "url" }
+slack = { url_file = "url", timeout = "500ms" }
 [route]
 receiver = "team"
 group_by = ["run"]
@@ -44,6 +44,8 @@ class Webhook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.texts: list[str] = []
         self.status = 200
+        self.faults: list[str] = []
+        self.release = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,6 +53,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+        fault = self.server.faults.pop(0) if self.server.faults else None
+        if fault == "hang":
+            self.server.release.wait(20)
+        if fault in ("hang", "close"):
+            self.close_connection = True
+            return
+        if fault == "429":
+            self.send_response(429)
+            self.send_header("Retry-After", "1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.server.status == 200:
             self.server.texts.append(text)
         self.send_response(self.server.status)
@@ -114,6 +128,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
             if process.poll() is None:
                 process.kill()
             process.communicate()
+        webhook.release.set()
         webhook.shutdown()
         thread.join()
 
@@ -172,6 +187,17 @@ def test_what_slack_did_not_take_is_sent_after_a_restart(place: Place) -> None:
     daemon = place.start()
     wait_for(lambda: len(place.webhook.texts) == 1, "the message")
     place.stop(daemon)
+
+
+def test_a_message_gets_through_a_receiver_that_limits_hangs_and_closes_exactly_once(place: Place) -> None:
+    place.webhook.faults = ["429", "hang", "close"]
+    daemon = place.start()
+    place.emit("a", 0.4)
+    wait_for(lambda: place.webhook.texts, "the message")
+    place.stop(daemon)
+    assert place.webhook.faults == []
+    place.stop(place.start())
+    assert len(place.webhook.texts) == 1
 
 
 def test_a_refused_webhook_is_shown(place: Place) -> None:
