@@ -67,6 +67,11 @@ class Delivery:
         return self._waiting
 
     @property
+    def pending(self) -> bool:
+        """Whether packed records are not written yet."""
+        return any(self._batches.values())
+
+    @property
     def spool_bytes(self) -> int:
         """What this process's segments hold."""
         return self._spool.size_bytes

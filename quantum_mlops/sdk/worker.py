@@ -4,6 +4,7 @@
 limit); the lock around it is never touched by `emit`.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -27,7 +28,8 @@ class Worker:
         self._queue = queue
         self._heartbeats = heartbeats
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._sleep = threading.Lock()  # released to wake the thread; an Event costs more when idle
+        self._sleep.acquire()
         self._stopping = False
         self._reported = 0.0
         self._thread = threading.Thread(target=self._work, name="quantum-mlops", daemon=True)
@@ -48,7 +50,7 @@ class Worker:
         ticket = Ticket()
         self._queue.append((0, "", ticket, None, None, None, None))
         if self._thread.is_alive():
-            self._wake.set()
+            self._wake()
             ticket.done.wait(max(0.0, deadline_seconds))
         else:
             self._drain(time.monotonic() + deadline_seconds)
@@ -58,7 +60,7 @@ class Worker:
         """Write what is queued, seal the segments and end; False where the deadline came first."""
         self._stopping = True
         if self._thread.is_alive():
-            self._wake.set()
+            self._wake()
             self._thread.join(max(0.0, deadline_seconds))
             return not self._thread.is_alive()
         self._finish(time.monotonic() + deadline_seconds)
@@ -66,10 +68,14 @@ class Worker:
 
     def _work(self) -> None:
         while not self._stopping:
-            self._wake.wait(POLL_SECONDS)
-            self._wake.clear()
-            self._guard(self._drain)
+            self._sleep.acquire(timeout=POLL_SECONDS)
+            if self._queue or self.delivery.pending or time.monotonic() - self._reported >= _REPORT_SECONDS:
+                self._guard(self._drain)
         self._guard(self._finish)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # awake already
+            self._sleep.release()
 
     def _guard(self, work: Callable[[float | None], None]) -> None:
         try:

@@ -4,6 +4,7 @@ The full disk is a small tmpfs where this process may mount one, else a limit on
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -33,8 +34,6 @@ print(json.dumps([total, stats.written, stats.dropped, stats.waiting, stats.reas
 
 
 def train(spool, events=5000, last="pass", prefix=()):
-    import json  # noqa: PLC0415 - beside its only use
-
     done = subprocess.run(
         [*prefix, sys.executable, "-c", TRAIN % (events, last)],
         env={"QML_SPOOL_DIR": str(spool), "PATH": "/usr/bin:/bin"}, timeout=60, capture_output=True, text=True, check=False,
