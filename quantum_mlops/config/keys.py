@@ -34,6 +34,8 @@ def find_problems(value: object, kind: inspect.Type, path: str = "") -> Iterator
                 yield from find_problems(value, inner, path)
         case inspect.LiteralType(values=values) if isinstance(value, str) and value not in values:
             yield f"{path}: {value[:80]!r} is none of {', '.join(map(str, values))}"
+        case inspect.StrType() if isinstance(value, str) and "\0" in value:
+            yield f"{path}: holds a NUL character"
         case inspect.StrType(pattern=str() as pattern) if isinstance(value, str):
             yield from _find_in_text(value, pattern, path)
 

@@ -100,7 +100,7 @@ def _read(text: str, kind: inspect.Type) -> Any:
 def _read_toml(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         raise ValueError('is a list or a table; write it as TOML, such as ["rule", "backend"]') from None
 
 

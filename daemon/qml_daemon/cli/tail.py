@@ -65,6 +65,8 @@ def show_tail(
                     print(show(record), flush=True)
                     offsets[partition] = record.offset + 1
             time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        return  # that is how following ends
     finally:
         reader.close()
 
