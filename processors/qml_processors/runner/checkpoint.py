@@ -11,11 +11,12 @@ from qml_processors.runner import failure, rows, watermark
 from qml_processors.runner.cause import Cause
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import EVENT, Position
+from qml_processors.runner.segments import Entry, Segments
 from qml_processors.runner.series import Series
 from quantum_mlops.clock import DAY, SECOND
 from quantum_mlops.transports.base import Commit
 
-_SLICES = 5
+_SLICES = 50
 """However long ago the last commit was, one commit writes at most this part of what is dirty."""
 
 
@@ -33,6 +34,8 @@ class RollingCheckpoint:
         self._starts: deque[tuple[int, int]] = deque()
         self._passing: deque[tuple[int, Series]] = deque()
         self._purge_at = 0
+        self.segments = Segments()
+        self.rewrite = False  # once: rows of processors that are gone lie among the others
 
     def begin(self, offset: int) -> None:
         """Start a batch whose first record is at `offset`: its changes are unwritten from there."""
@@ -64,7 +67,6 @@ class RollingCheckpoint:
         self._advance(position)
         self._sweep(changed)
         outputs = partition.outputs
-        changed.update(dict.fromkeys(outputs.removed))
         for key, finding in outputs.changed.items():
             changed[rows.open_key(key)] = None if finding is None else rows.encode(finding)
         partition.dropped.prune(self.replay_offset)
@@ -95,15 +97,21 @@ class RollingCheckpoint:
 
     def _write(self, changed: dict[bytes, bytes | None], quota: int, position: Position) -> None:
         dirty = self.partition.dirty
-        for _ in range(min(quota, len(dirty))):
-            entry = dirty.popleft()
-            entry.since = None
-            if not isinstance(entry, Series):
-                changed[rows.source_key(entry)] = rows.source_row(entry, position[0])
-                continue
-            changed[rows.series_key(entry)] = self._row(entry, position)
-            if entry.gone:
-                self.bury(position[0], entry)
+        entries: list[Entry] = [dirty.popleft() for _ in range(min(quota, len(dirty)))]
+        entries += self.segments.all_clean() if self.rewrite else self.segments.worn()
+        self.rewrite = False
+        if entries:
+            packed = [self._pack(entry, position) for entry in entries]
+            changed[rows.segment_key(self.segments.add(entries))] = rows.encode(packed)
+
+    def _pack(self, entry: Entry, position: Position) -> tuple[bytes, bytes]:
+        entry.since = None
+        if not isinstance(entry, Series):
+            return rows.source_key(entry), rows.source_row(entry, position[0])
+        row = self._row(entry, position)
+        if entry.gone:
+            self.bury(position[0], entry)
+        return rows.series_key(entry), row
 
     def _row(self, series: Series, position: Position) -> bytes:
         try:
@@ -133,7 +141,7 @@ class RollingCheckpoint:
         while self._passing and self._passing[0][0] < self.replay_offset:
             at, series = self._passing.popleft()
             if series.gone and series.since is None and series.buried == at:
-                changed[rows.series_key(series)] = None
+                self.segments.drop(series)
                 series.slot.series.pop((series.partitionkey, series.key), None)
         for config in partition.schedule.prune(self.replay_now):
             changed[rows.config_key(config)] = None
@@ -141,5 +149,7 @@ class RollingCheckpoint:
             self._purge_at = partition.now + DAY
             for sources in (partition.sources, partition.foreign):
                 for source in [s for s in sources.values() if s.since is None and s.expired(partition.now)]:
-                    changed[rows.source_key(source)] = None
+                    self.segments.drop(source)
                     del sources[source.key]
+        for number in self.segments.retire():
+            changed[rows.segment_key(number)] = None

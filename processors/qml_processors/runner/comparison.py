@@ -4,8 +4,6 @@ With unchanged code they agree. After an upgrade, a migration or the removal of 
 not; then receivers are told: what the states hold opens, what they no longer hold is superseded.
 """
 
-from collections.abc import Iterable
-
 from msgspec.structs import replace
 
 from qml_processors.runner import step
@@ -16,12 +14,8 @@ from qml_processors.runner.series import OpenFinding, Series, series_name
 from quantum_mlops.events import Evidence, FindingChanged
 
 
-def compare(partition: Partition, orphans: Iterable[bytes]) -> int:
-    """Add the missing transitions to the partition's outputs; return the number of mismatches.
-
-    `orphans` are keys of rows whose processor is gone: they go with the next commit.
-    """
-    partition.outputs.removed.extend(orphans)
+def compare(partition: Partition) -> int:
+    """Add the missing transitions to the partition's outputs; return the number of mismatches."""
     wanted = _wanted(partition)
     index = partition.outputs.index
     mismatches = 0

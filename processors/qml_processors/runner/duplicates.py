@@ -20,7 +20,7 @@ COUNTER_DIGITS = 16
 class CountedSource:
     """The counters seen of one `qml://` source, as intervals [lo, hi] one after the other."""
 
-    __slots__ = ("at", "key", "last", "since", "spans")
+    __slots__ = ("at", "key", "last", "segment", "since", "spans")
     kind = "d"
 
     def __init__(self, key: tuple[str, str]) -> None:
@@ -29,6 +29,7 @@ class CountedSource:
         self.last = 0
         self.since: int | None = None
         self.at = -1
+        self.segment = -1
 
     def add(self, event_id: str, now: int) -> bool:
         """Remember the event; False where it was seen before. `event_id` is the counter in hex."""
@@ -78,7 +79,7 @@ class CountedSource:
 class ForeignSource:
     """The ids seen of one foreign source, each with the time at which it came."""
 
-    __slots__ = ("at", "ids", "key", "last", "since")
+    __slots__ = ("at", "ids", "key", "last", "segment", "since")
     kind = "f"
 
     def __init__(self, key: tuple[str, str]) -> None:
@@ -87,6 +88,7 @@ class ForeignSource:
         self.last = 0
         self.since: int | None = None
         self.at = -1
+        self.segment = -1
 
     def add(self, event_id: str, now: int) -> bool:
         """Remember the event; False where it was seen in the window."""

@@ -26,7 +26,7 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
     `clock` is monotonic, in nanoseconds.
     """
 
-    checkpoint_seconds: float = 5.0
+    checkpoint_seconds: float = 3.0
     checkpoint_rows: int = 50
     unclean_ends: int = 3
     single_steps: int = 500
@@ -63,7 +63,7 @@ class Home:
             if self._unclean >= self._config.unclean_ends:
                 self._single = self._config.single_steps
                 self.partition.kill_next = self._unclean >= 2 * self._config.unclean_ends
-        if self.partition.outputs.waiting:
+        if self.partition.outputs.waiting or self._rolling.rewrite:
             self._commit()
         self._recovery_seconds = (self._config.clock() - started) / SECOND
 

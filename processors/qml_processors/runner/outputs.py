@@ -19,7 +19,6 @@ class Outputs:
         self.dead_letters: list[DeadLetter] = []
         self.index: dict[IndexKey, OpenFinding] = {}
         self.changed: dict[IndexKey, OpenFinding | None] = {}
-        self.removed: list[bytes] = []
 
     def adopt(self, series: Series, derived: Derived) -> None:
         """Put what a step derived in force: events to commit, open findings of the series."""
@@ -51,7 +50,7 @@ class Outputs:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.findings or self.summaries or self.dead_letters or self.changed or self.removed)
+        return bool(self.findings or self.summaries or self.dead_letters or self.changed)
 
     def clear(self) -> None:
         """Forget what was committed."""
@@ -59,4 +58,3 @@ class Outputs:
         self.summaries = []
         self.dead_letters = []
         self.changed = {}
-        self.removed = []

@@ -14,12 +14,13 @@ from qml_processors.runner.cause import Cause
 from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
 from qml_processors.runner.counts import Counts
-from qml_processors.runner.duplicates import CountedSource, ForeignSource
+from qml_processors.runner.duplicates import CountedSource, ForeignSource, Source
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import EVENT
 from qml_processors.runner.rules_schedule import Config, RulesSchedule
+from qml_processors.runner.segments import Entry
 from qml_processors.runner.series import Series, Slot
 from quantum_mlops.errors import QuantumMlopsError, StateTooNewError
 from quantum_mlops.transports.base import Checkpoint, Log, Stream
@@ -49,11 +50,11 @@ def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
         raise UnrecoverableError(f"the log starts at offset {start}, the replay needs {mark.replay_offset}")
     partition.outputs.live = False
     try:
-        orphans = _load(partition, stored.rows, mark, rolling)
+        _load(partition, stored.rows, mark, rolling)
     except DecodeError as error:
         raise UnrecoverableError(f"a checkpoint row is unreadable: {error}") from error
     _replay(log, partition, rolling, mark)
-    return compare(partition, orphans)
+    return compare(partition)
 
 
 def _watermark(stored: Checkpoint) -> watermark.Watermark:
@@ -65,38 +66,52 @@ def _watermark(stored: Checkpoint) -> watermark.Watermark:
 
 def _load(
     partition: Partition, stored: Mapping[bytes, bytes], mark: watermark.Watermark, rolling: RollingCheckpoint
-) -> list[bytes]:
-    """Fill the partition from its rows; return the keys of rows whose processor is gone."""
+) -> None:
+    """Fill the partition from its rows."""
     configs: list[Config] = []
-    orphans: list[bytes] = []
+    segments: dict[int, bytes] = {}
     for key, row in stored.items():
         kind, *address = rows.decode_key(key)
-        if kind == rows.SERIES:
-            slot = partition.slots.get(address[0])
-            if slot is None:
-                orphans.append(key)
-            else:
-                _load_series(partition, slot, (address[1], address[2]), row)
+        if kind == rows.SEGMENT:
+            segments[address[0]] = row
         elif kind == rows.OPEN:
             index_key: IndexKey = (address[0], address[1], address[2], address[3])
             partition.outputs.index[index_key] = rows.decode_open(row)
-        elif kind == rows.CONFIG:
-            configs.append(rows.decode_config(row))
         else:
-            _load_source(partition, kind, (address[0], address[1]), row)
+            configs.append(rows.decode_config(row))
     partition.schedule = RulesSchedule(configs, mark.replay_now)
+    _load_segments(partition, segments, rolling)
     partition.sleepers.sort(key=_position, reverse=True)
     for series in reversed(partition.sleepers):
         if series.gone and series.at is not None:
             rolling.bury(series.at[0], series)
-    return orphans
+
+
+def _load_segments(partition: Partition, segments: Mapping[int, bytes], rolling: RollingCheckpoint) -> None:
+    """Load the newest row of each key."""
+    newest: dict[bytes, tuple[int, bytes]] = {}
+    for number in sorted(segments):
+        packed = rows.decode_segment(segments[number])
+        rolling.segments.restore(number, len(packed))
+        newest.update({key: (number, row) for key, row in packed})
+    for key, (number, row) in newest.items():
+        kind, *address = rows.decode_key(key)
+        entry: Entry
+        if kind != rows.SERIES:
+            entry = _load_source(partition, kind, (address[0], address[1]), row)
+        elif address[0] in partition.slots:
+            entry = _load_series(partition, partition.slots[address[0]], (address[1], address[2]), row)
+        else:
+            rolling.rewrite = True
+            continue
+        rolling.segments.keep(number, entry)
 
 
 def _position(series: Series) -> tuple[int, int, int, tuple[int | str, ...]]:
     return series.at or (-1, 0, EVENT, ())
 
 
-def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: bytes) -> None:
+def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: bytes) -> Series:
     stored = rows.decode_series(row)
     series = slot.series[key] = Series(slot, *key)
     series.at = stored.at
@@ -112,7 +127,7 @@ def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: by
     series.asleep = True
     partition.sleepers.append(series)
     if stored.state == rows.NOTHING:
-        return
+        return series
     if stored.version > slot.version:
         raise StateTooNewError(
             f"{slot.name}: a state of version {stored.version}, this is version {slot.version}; "
@@ -127,13 +142,14 @@ def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: by
         step.touch(partition, series)
         failure.fail(partition, series, cause, error)
         partition.timers.arm(series, None)  # it sleeps; waking arms it
+    return series
 
 
 def _decode(slot: Slot, state: Raw, version: int) -> object:
     return slot.decode(bytes(state)) if version == slot.version else slot.migrate(bytes(state), version)
 
 
-def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: bytes) -> None:
+def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: bytes) -> Source:
     stored = rows.decode_source(row)
     source: CountedSource | ForeignSource
     if kind == rows.COUNTED:
@@ -144,6 +160,7 @@ def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: byt
         source.restore(rows.decode_ids(stored.content))
     source.at = stored.at
     source.last = stored.last
+    return source
 
 
 def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark) -> None:

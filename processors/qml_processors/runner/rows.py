@@ -1,7 +1,7 @@
 """Checkpoint rows: what the log keeps of a series, a source, an open finding and a config.
 
 Keys are msgpack arrays whose first element names the kind. A row of a series or a source holds the
-watermark position at which it is current.
+watermark position at which it is current; these rows are packed in segments (see `segments`).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from qml_processors.runner.position import Position
 from qml_processors.runner.rules_schedule import Config
 from qml_processors.runner.series import OpenFinding, Series
 
-SERIES, COUNTED, FOREIGN, OPEN, CONFIG = "s", "d", "f", "o", "c"
+SERIES, COUNTED, FOREIGN, OPEN, CONFIG, SEGMENT = "s", "d", "f", "o", "c", "g"
 NOTHING = Raw(b"\xc0")
 """The state of a tombstone."""
 
@@ -49,6 +49,7 @@ encode = msgspec.msgpack.Encoder().encode
 decode_key = msgspec.msgpack.Decoder(list[Any]).decode
 decode_series = msgspec.msgpack.Decoder(SeriesRow).decode
 decode_source = msgspec.msgpack.Decoder(SourceRow).decode
+decode_segment = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]]).decode
 decode_spans = msgspec.msgpack.Decoder(list[int]).decode
 decode_ids = msgspec.msgpack.Decoder(list[tuple[str, int]]).decode
 decode_open = msgspec.msgpack.Decoder(OpenFinding).decode
@@ -89,6 +90,11 @@ def source_key(source: Source) -> bytes:
 def source_row(source: Source, at: int) -> bytes:
     """Return a source's row, current after the duplicate check of the record at offset `at`."""
     return encode(SourceRow(at, source.last, Raw(encode(source.content()))))
+
+
+def segment_key(number: int) -> bytes:
+    """Return the key of a segment of rows."""
+    return encode((SEGMENT, number))
 
 
 def open_key(key: IndexKey) -> bytes:

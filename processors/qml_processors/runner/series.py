@@ -57,6 +57,7 @@ class Series:
         "openings",
         "partitionkey",
         "project",
+        "segment",
         "since",
         "slot",
         "source",
@@ -85,6 +86,7 @@ class Series:
         self.asleep = False
         self.at: Position | None = None
         self.buried = -1
+        self.segment = -1
 
     @property
     def name(self) -> str:

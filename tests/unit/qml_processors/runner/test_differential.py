@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as structs_replace
 
-from qml_processors.runner import replay, rows
+from qml_processors.runner import replay, rows, segments
 from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.offsets import OffsetRanges
 from quantum_mlops.codec import encode
@@ -18,6 +18,13 @@ KINDS = (
     + ("tick", "late", "foreign", "hole", "ended", "unknown", "config", "junk", "jump")
 )
 WAITS = (0.0, 0.0, 0.0, 0.1, 1.0, 3.0, 9.0, 40.0, 3700.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def segments_wear_out_at_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "SPARE_ROWS", 0)
+        yield
 
 
 def _ops(bench, rng, length):
@@ -103,15 +110,15 @@ def _drop_too_early(monkeypatch):
     monkeypatch.setattr(OffsetRanges, "prune", lambda self, start: self.__init__())
 
 
-def _bury_too_early(monkeypatch):
-    whole = RollingCheckpoint._sweep
+def _retire_in_any_order(monkeypatch):
+    def retire(self):
+        gone = [number for number, live in self._live.items() if not live]
+        for number in gone:
+            self._rows -= self._sizes.pop(number)
+            del self._members[number], self._live[number]
+        return gone
 
-    def sweep(self, changed):
-        start, self.replay_offset = self.replay_offset, 2**60
-        whole(self, changed)
-        self.replay_offset = start
-
-    monkeypatch.setattr(RollingCheckpoint, "_sweep", sweep)
+    monkeypatch.setattr(segments.Segments, "retire", retire)
 
 
 def _replay_too_late(monkeypatch):
@@ -144,7 +151,7 @@ def _forget(name, value):
     "plant",
     [
         pytest.param(_drop_too_early, id="the offsets dropped as duplicates are not kept"),
-        pytest.param(_bury_too_early, id="tombstones go before the replay start has passed them"),
+        pytest.param(_retire_in_any_order, id="segments go before older ones that they hide"),
         pytest.param(_replay_too_late, id="the replay starts at the watermark"),
         pytest.param(_forget("openings", 0), id="earlier openings by an event are not kept"),
         pytest.param(_forget("last", 0), id="the last event or timer of a series is not kept"),
