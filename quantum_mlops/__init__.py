@@ -17,6 +17,7 @@ from quantum_mlops.sdk.default import (
     log_metrics,
     run,
     stats,
+    wrap,
 )
 from quantum_mlops.sdk.run import Run
 from quantum_mlops.version import __version__
@@ -33,4 +34,5 @@ __all__ = [
     "log_metrics",
     "run",
     "stats",
+    "wrap",
 ]

@@ -54,8 +54,6 @@ def _touches(wires: Sequence[int], qubits: set[int], edges: set[frozenset[int]])
     return wires[0] in qubits if len(wires) == 1 else frozenset(wires) in edges
 
 
-def footprint_id(
-    columns: Iterable[CalibrationColumn], qubits: Collection[int], edges: Collection[Edge]
-) -> str:
+def footprint_id(columns: Iterable[CalibrationColumn], qubits: Collection[int], edges: Collection[Edge]) -> str:
     """Return the calibration id of the part of the device that a job used."""
     return calibration_id(restrict(columns, qubits, edges))

@@ -78,8 +78,16 @@ DATA_TYPES: dict[str, type[Struct]] = {type_name(short): data for short, data in
 SHORT_NAMES: tuple[str, ...] = tuple(_DATA)
 _SHORT = {type_name(short): short for short in _DATA}
 
+SERVICE_TYPES: frozenset[str] = frozenset(
+    type_name(short)
+    for short in _DATA
+    if short in {"tick", "config.applied"} or short.startswith(("finding.", "summary.", "silence."))
+)
+"""Types that only the service itself makes: an emitter that sends one is refused."""
+
 __all__ = [
     "DATA_TYPES",
+    "SERVICE_TYPES",
     "SHORT_NAMES",
     "VERSION",
     "CalibrationColumn",

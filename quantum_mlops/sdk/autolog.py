@@ -25,11 +25,15 @@ class Autolog:
         self._recorder = recorder
         self._undos: list[Callable[[], None]] = []
 
-    def load(self) -> None:
-        """Install what the entry points name."""
+    def load(self, *, hook: bool = True) -> None:
+        """Take what the entry points name; hook their modules unless only explicit wrapping is wanted."""
         for point in importlib.metadata.entry_points(group=GROUP):
             try:
-                self.add(point.load()())
+                instrumentation = point.load()()
+                if hook:
+                    self.add(instrumentation)
+                else:
+                    self.instrumentations.append(instrumentation)
             except Exception as error:  # noqa: BLE001 - a plugin's fault: said, and the others go on
                 say(f"instrumentation {point.name} cannot be loaded: {describe(error)}")
 
@@ -58,6 +62,19 @@ class Autolog:
             canary = instrumentation.make_canary(self._recorder, circuit, every, shots, name)
             if canary is not None:
                 return canary
+        return None
+
+    def wrap(self, primitive: object) -> object | None:
+        """Return the stand-in of the first instrumentation that knows the object, or None.
+
+        Raises:
+            Exception: what the instrumentation raises.
+
+        """
+        for instrumentation in self.instrumentations:
+            stand_in = instrumentation.wrap(self._recorder, primitive)
+            if stand_in is not None:
+                return stand_in
         return None
 
     def __call__(self) -> None:

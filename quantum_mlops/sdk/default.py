@@ -5,7 +5,7 @@ of them a no-op.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from quantum_mlops.sdk.notice import say
 from quantum_mlops.sdk.recorder import EXIT_SECONDS, Recorder, Stats
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quantum_mlops.sdk.instrumentation import Canary
 
 recorder = Recorder()
+Primitive = TypeVar("Primitive")
 
 
 class GuardedCanary:
@@ -131,6 +132,31 @@ def canary(circuit: object, every: int = 1, shots: int = 4096, name: str | None 
     current = recorder.current_run() or recorder.runs.implicit(recorder)
     current.canaries.append(guarded)
     return guarded
+
+
+def wrap(primitive: Primitive) -> Primitive:
+    """Record the jobs of one sampler or estimator only; return a stand-in for it, of the same type to `isinstance`.
+
+    The alternative to `autolog()`, which hooks the classes. What no instrumentation knows is returned
+    as it is, with one line on stderr. Never raises.
+    """
+    if not recorder.start():
+        return primitive
+    from quantum_mlops.sdk.autolog import Autolog  # noqa: PLC0415 - wrapt and entry points cost 0.1 s
+
+    if recorder.autolog is None:
+        recorder.autolog = Autolog(recorder)
+        recorder.autolog.active = False
+        recorder.autolog.load(hook=False)
+    try:
+        stand_in = recorder.autolog.wrap(primitive)
+    except Exception as error:  # noqa: BLE001 - an instrumentation's fault: counted
+        recorder.report("instrumentation_failed", "job.created", error)
+        return primitive
+    if stand_in is None:
+        say(f"nothing to wrap in an object of type {primitive.__class__.__qualname__}: no instrumentation takes it")
+        return primitive
+    return cast("Primitive", stand_in)
 
 
 def flush(deadline_seconds: float = EXIT_SECONDS) -> bool:

@@ -43,3 +43,7 @@ class Instrumentation(Protocol):
     ) -> Canary | None:
         """Return a canary before every `every`-th outermost `run()`, or None where the circuit is not of this SDK."""
         ...
+
+    def wrap(self, recorder: Recorder, primitive: object) -> object | None:
+        """Return a stand-in that records the jobs of one object, without hooks; None where it is not of this SDK."""
+        ...

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from quantum_mlops import codec
-from quantum_mlops.events import DATA_TYPES, SHORT_NAMES, Context, Event, UnknownData, type_name
+from quantum_mlops.events import DATA_TYPES, SERVICE_TYPES, SHORT_NAMES, Context, Event, UnknownData, type_name
 from quantum_mlops.sdk.scalars import host_scalar
 from quantum_mlops.spool.nonfinite import holds_nonfinite
 from quantum_mlops.spool.segment import SpoolRecord
@@ -26,11 +26,6 @@ _MAP_BYTES = frozenset(bytes([byte]) for byte in (*range(0x80, 0x90), 0xDE, 0xDF
 _NO_CONTEXT = Context()
 
 _FULL = {short: type_name(short) for short in SHORT_NAMES} | {name: name for name in DATA_TYPES}
-_RESERVED = frozenset(
-    type_name(short)
-    for short in SHORT_NAMES
-    if short in {"tick", "config.applied"} or short.startswith(("finding.", "summary."))
-)
 _encoder = msgspec.msgpack.Encoder(enc_hook=host_scalar)
 _encode_json = msgspec.json.Encoder(enc_hook=host_scalar).encode
 _encode_record = msgspec.msgpack.Encoder().encode
@@ -59,7 +54,7 @@ def full_type(kind: str) -> str:
     name = _FULL.get(kind) or kind
     if not isinstance(name, str) or not 0 < len(name) <= _MAX_LABEL:
         raise RefusedError("invalid", f"a type is a text of 1 to {_MAX_LABEL} characters")
-    if name in _RESERVED:
+    if name in SERVICE_TYPES:
         raise RefusedError("invalid", "this type is made by the service itself")
     return name
 

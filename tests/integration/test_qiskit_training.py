@@ -160,3 +160,21 @@ def test_a_training_that_breaks_in_the_middle_says_why(spool, events, device):
     assert failed.data.job_id == events("job.created")[-1].data.job_id
     (ended,) = events("run.ended")
     assert ended.data.status == "failed"
+
+
+def test_a_wrapped_sampler_is_recorded_without_hooks_and_takes_a_canary(tmp_path, monkeypatch, device):
+    recorder = Recorder()
+    monkeypatch.setattr(default, "recorder", recorder)
+    monkeypatch.setenv("QML_SPOOL_DIR", str(tmp_path))
+    circuit = transpiled(ansatz(1).assign_parameters([0.1] * 8), device)
+    bare = SamplerV2.from_backend(device)
+    sampler = quantum_mlops.wrap(bare)
+    assert isinstance(sampler, SamplerV2)
+    with quantum_mlops.run("wrapped"):
+        quantum_mlops.canary(circuit, every=1, shots=64)
+        sampler.run([circuit], shots=32).result()
+        bare.run([circuit], shots=32).result()
+    assert quantum_mlops.wrap("no primitive") == "no primitive"
+    recorder.close()
+    created = [event.data.role for event in read_folder(tmp_path) if event.type.endswith("job.created.v1")]
+    assert created == ["canary", None]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from qml_daemon.intake.adoption import HostFacts
 from qml_daemon.intake.folder import Listing, look_into, printable
 from qml_daemon.intake.segment import FollowedSegment, SegmentCursor, unpack_cursor
-from qml_daemon.intake.sieve import ORIGIN, REFUSALS, sift
+from qml_daemon.intake.sieve import ORIGIN, REFUSALS, refuse_service_types, sift
 from qml_daemon.intake.spool import Spool
 from quantum_mlops.clock import MINUTE, Clock
 from quantum_mlops.events import Event
@@ -184,7 +184,9 @@ class Intake:
             segment.close()
             return False
         batch.size_bytes += chunk.position - before
-        batch.events += chunk.events
+        events, refused = refuse_service_types(chunk.events)
+        batch.events += events
+        batch.letters += refused
         batch.letters += (DeadLetter(data=data, reason=reason, origin=ORIGIN) for data, reason in chunk.broken)
         ended = final and chunk.position == before
         if chunk.position > before or ended:
