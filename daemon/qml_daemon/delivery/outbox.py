@@ -83,6 +83,8 @@ class Outbox:
         orphans = []
         for lane in self._lanes.values():
             lane.waiting.clear()
+            if not lane.courier.busy:
+                lane.flying = []
         for waiting in self._store.read_waiting():
             lane_or_none = self._lane_of.get((waiting.receiver, waiting.kind))
             if lane_or_none is None:

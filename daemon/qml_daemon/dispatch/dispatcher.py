@@ -79,20 +79,14 @@ class Dispatcher:
             LogError: the log or the outbox failed; the next step starts again from what is stored.
 
         """
-        if not self._loaded:
-            self._load()
-        now = self._clock()
-        batch = self._read(limit)
-        read = sum(len(records) for _, records in batch)
-        due = self._groups.next_due()
-        if read or self._outbox.has_outcomes or (due is not None and due <= now):
-            try:
-                self._transact(batch, now, caught_up=all(len(records) < limit for _, records in batch))
-            except BaseException:
-                self._loaded = False
-                raise
-            self._acknowledge(batch)
-        return read + (self._outbox.hand_over() if send else 0)
+        try:
+            if not self._loaded:
+                self._load()
+            read = self._decide(limit)
+            return read + (self._outbox.hand_over() if send else 0)
+        except BaseException:
+            self._loaded = False
+            raise
 
     def stats(self) -> DispatcherStats:
         """Return counts."""
@@ -140,6 +134,15 @@ class Dispatcher:
             if records:
                 batch.append((partition, records))
         return batch
+
+    def _decide(self, limit: int) -> int:
+        now = self._clock()
+        batch = self._read(limit)
+        due = self._groups.next_due()
+        if batch or self._outbox.has_outcomes or (due is not None and due <= now):
+            self._transact(batch, now, caught_up=all(len(records) < limit for _, records in batch))
+            self._acknowledge(batch)
+        return sum(len(records) for _, records in batch)
 
     def _transact(self, batch: _Batch, now: int, *, caught_up: bool) -> None:
         self._fault("begin")

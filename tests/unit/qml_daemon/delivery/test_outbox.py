@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from qml_daemon.notifiers.base import Pace
-from quantum_mlops.errors import PermanentError, RetryableError
+from quantum_mlops.errors import LogError, PermanentError, RetryableError
 
 QUICK = {"group_wait": "0s", "group_interval": "1s", "group_by": ["backend"]}
 
@@ -135,6 +135,21 @@ def test_a_receiver_that_hangs_holds_nobody_up(make_bench) -> None:
     bench.step()
     bench.step()
     assert [one.alerts[0].finding_id for message in bench.notifier.messages for one in message] == ["a", "b"]
+
+
+def test_a_file_that_fails_while_a_message_is_handed_over_loses_nothing(make_bench, monkeypatch) -> None:
+    bench = make_bench(**QUICK)
+    open_findings(bench, "a")
+    read = bench.store.read_bodies
+
+    def fail(numbers: list[int]) -> list[bytes]:
+        monkeypatch.setattr(bench.store, "read_bodies", read)
+        raise LogError("the disk is ill")
+
+    monkeypatch.setattr(bench.store, "read_bodies", fail)
+    with pytest.raises(LogError):
+        bench.step()
+    assert bench.step() == ["team (first notification) firing:a"]
 
 
 def test_a_bug_in_a_notifier_is_retried_and_ends_nothing(make_bench, caplog: pytest.LogCaptureFixture) -> None:
