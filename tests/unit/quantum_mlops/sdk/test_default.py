@@ -54,7 +54,7 @@ def instrumented(face, recorder):
 def test_the_public_names_are_these():
     assert sorted(quantum_mlops.__all__) == [
         "Run", "__version__", "autolog", "canary", "current_run", "current_step", "emit", "flush", "log_metrics", "run",
-        "stats",
+        "stats", "wrap",
     ]  # fmt: skip
     assert all(hasattr(quantum_mlops, name) for name in quantum_mlops.__all__)
 
