@@ -3,9 +3,11 @@
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from msgspec import Struct
@@ -70,6 +72,8 @@ def play(what: Play) -> int:
     house.prepare()
     progress = Progress(options.steps)
     keep = False
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)  # as Ctrl-C: nothing that was started stays behind
     try:
         seen, training = _run(house, what, progress)
         if training.returncode:
@@ -112,6 +116,10 @@ def _run(house: House, what: Play, progress: Progress) -> tuple[Seen, "subproces
         return watcher.seen, training
     finally:
         watcher.close()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    raise KeyboardInterrupt
 
 
 def _is_over(seen: Seen) -> bool:
