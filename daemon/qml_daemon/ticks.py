@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable
 
 from qml_processors.runner import tick_event
-from quantum_mlops.clock import SECOND, Clock
+from quantum_mlops.clock import MINUTE, SECOND, Clock
 from quantum_mlops.transports.base import Log
 
 PERIOD = SECOND
 QUIET_PERIOD = 30 * SECOND
+JUMP = 30 * SECOND
+FOLLOW_AFTER = 10 * MINUTE
 
 
 class Ticker:
     """Appends a tick to every partition: each second while timers are armed, each 30 s in quiet times.
 
     A tick's `time` is the wall clock at the start plus monotonic time since, so that a jump of the
-    log's clock shows.
+    log's clock shows. A jump that stands for ten minutes is the new time: ticks follow it then.
     """
 
     def __init__(self, log: Log, clock: Clock, monotonic: Callable[[], int] = time.monotonic_ns) -> None:
@@ -25,6 +27,8 @@ class Ticker:
         self._monotonic = monotonic
         self._wall, self._began = clock(), monotonic()
         self._last = self._began - QUIET_PERIOD
+        self._clock = clock
+        self._ahead_since: int | None = None
         self._number = 0
         self._source = f"qml://{socket.gethostname()}/{os.urandom(6).hex()}/0"
 
@@ -38,9 +42,20 @@ class Ticker:
         now = self._monotonic()
         if now - self._last < (QUIET_PERIOD if quiet else PERIOD):
             return False
+        self._follow(now)
         tick = tick_event(self._source, self._number, self._wall + now - self._began)
         for partition in range(self._log.partitions):
             self._log.append([tick], partition=partition)
         self._last = now
         self._number += 1
         return True
+
+    def _follow(self, now: int) -> None:
+        ahead = self._clock() - (self._wall + now - self._began)
+        if ahead <= JUMP:
+            self._ahead_since = None
+        elif self._ahead_since is None:
+            self._ahead_since = now
+        elif now - self._ahead_since >= FOLLOW_AFTER:
+            self._wall += ahead
+            self._ahead_since = None

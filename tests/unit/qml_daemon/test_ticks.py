@@ -37,3 +37,16 @@ def test_a_ticks_time_follows_the_monotonic_clock_so_that_a_jump_of_the_wall_clo
     assert [record.event.time - WALL for record in records] == [0, SECOND]
     assert [record.ingestedtime - WALL for record in records] == [0, 3600 * SECOND]
     assert len({record.event.key for record in records}) == 2
+
+
+def test_after_ten_minutes_the_new_time_is_the_time() -> None:
+    wall, monotonic = ManualClock(WALL), ManualClock(0)
+    log = MemoryLog(clock=wall)
+    ticker = Ticker(log, wall, monotonic)
+    wall.advance_seconds(3600)
+    for _ in range(700):
+        ticker.step(quiet=False)
+        wall.advance_seconds(1)
+        monotonic.advance_seconds(1)
+    late = [record.ingestedtime - record.event.time for record in log.read(Stream.EVENTS, 0, 0, 1000)]
+    assert late == [3600 * SECOND] * 600 + [0] * 100
