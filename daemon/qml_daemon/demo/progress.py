@@ -1,5 +1,6 @@
 """Progress on the way: one line that is updated on a terminal, a line now and then where it is piped."""
 
+import shutil
 import sys
 import time
 
@@ -31,7 +32,11 @@ class Progress:
         firing = len(seen.opened()) - len(seen.closed())
         figures.append(f"{firing} firing" if firing else "quiet")
         line = f"{now - self._began:4.0f} s  {'  '.join(figures)}"
-        print(f"\r\033[K{line}" if self._live else line, end="" if self._live else "\n", flush=True)
+        if self._live:
+            # A line that wraps could not be taken back.
+            print(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+        else:
+            print(line, flush=True)
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
