@@ -3,8 +3,10 @@
 import contextlib
 import io
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -165,16 +167,20 @@ def _facts(house: House, seen: Seen) -> list[str]:
     return [*facts, *accuracy]
 
 
+def _command_name() -> str:
+    """Return what to type for this command: its name where the shell finds it, else its place."""
+    script = Path(sys.executable).with_name("quantum-mlops")
+    if shutil.which("quantum-mlops") or not script.is_file():
+        return "quantum-mlops"
+    return os.path.relpath(script)
+
+
 def _commands(house: House, seen: Seen, pids: list[int]) -> list[str]:
     config = f"--config {os.path.relpath(house.config)}"
-    opened = seen.opened()
-    show = [f"quantum-mlops alerts show {opened[0].data.finding_id[:12]} {config}"] if opened else []  # type: ignore[attr-defined]
-    commands = [
-        *show,
-        f"quantum-mlops alerts {config}",
-        f"quantum-mlops replay {config}",
-        f"quantum-mlops tail {config}",
-    ]
+    name = _command_name()
+    shown = [one.data.finding_id[:12] for one in seen.opened() if isinstance(one.data, FindingChanged)]
+    commands = [f"{name} alerts show {shown[0]} {config}"] if shown else []
+    commands += [f"{name} {command} {config}" for command in ("alerts", "replay", "tail", "doctor")]
     if pids:
         commands.append(f"stop what was left up: kill {' '.join(map(str, pids))}")
     return commands
