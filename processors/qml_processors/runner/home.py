@@ -26,7 +26,7 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
     `clock` is monotonic, in nanoseconds.
     """
 
-    checkpoint_seconds: float = 3.0
+    checkpoint_seconds: float = 2.0
     checkpoint_rows: int = 50
     unclean_ends: int = 3
     single_steps: int = 500

@@ -85,6 +85,10 @@ def _load(
     for series in reversed(partition.sleepers):
         if series.gone and series.at is not None:
             rolling.bury(series.at[0], series)
+    ahead = [series for series in partition.sleepers if _position(series)[0] >= mark.replay_offset]
+    for series in partition.sleepers[len(ahead) :]:  # the replay starts after these
+        step.wake(partition, series)
+    partition.sleepers = ahead
 
 
 def _load_segments(partition: Partition, segments: Mapping[int, bytes], rolling: RollingCheckpoint) -> None:

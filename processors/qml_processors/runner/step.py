@@ -159,7 +159,8 @@ def wake(partition: "Partition", series: Series) -> None:
             cause = Cause(max(series.last, config.acts), series.source, series.id, series.late, config)
             failure.fail(partition, series, cause, error)
             return
-    rearm(partition, series, max(series.last, config.acts))
+    if series.timer is not None or series.errors:
+        rearm(partition, series, max(series.last, config.acts))
 
 
 def checked_timer(series: Series, config: Config) -> int | None:
