@@ -25,10 +25,10 @@ from quantum_mlops.spool.segment import SpoolClass, SpoolRecord, this_process
 folder, nonce, count, pause = sys.argv[1:]
 spool_writer.SEGMENT_BYTES = 32 * 1024
 writer = spool_writer.SpoolWriter(pathlib.Path(folder), this_process(nonce, "test"))
-tick = type_name("tick")
+metric = type_name("metric.logged")
 for start in range(0, int(count), 50):
     for stream, of in enumerate(SpoolClass):
-        records = [SpoolRecord(stream, n, tick, n, "iris", "iris", Context(), msgspec.Raw(b"\\x80")) for n in range(start, start + 50)]
+        records = [SpoolRecord(stream, n, metric, n, "iris", "iris", Context(), msgspec.Raw(b"\\x80")) for n in range(start, start + 50)]
         writer.write(of, [msgspec.msgpack.encode(record) for record in records], 0)
     print(start + 50, flush=True)
     if float(pause):

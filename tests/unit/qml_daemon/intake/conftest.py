@@ -16,10 +16,10 @@ from quantum_mlops.transports.sqlite import SqliteLog
 GONE = 2**22 + 1  # over the kernel's greatest pid
 START = 1_700_000_000 * SECOND
 EMPTY = msgspec.Raw(msgspec.msgpack.encode({}))
-TICK = type_name("tick")
+METRIC = type_name("metric.logged")
 
 
-def pack(numbers, stream=0, event_type=TICK, data=EMPTY, time=START):
+def pack(numbers, stream=0, event_type=METRIC, data=EMPTY, time=START):
     return [
         msgspec.msgpack.encode(SpoolRecord(stream, number, event_type, time, "iris", "iris", Context(), data))
         for number in numbers

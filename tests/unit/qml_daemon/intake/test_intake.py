@@ -9,7 +9,7 @@ import pytest
 from quantum_mlops.clock import DAY, MINUTE, SECOND
 from quantum_mlops.codec import MAX_EVENT_BYTES
 from quantum_mlops.errors import LogError
-from quantum_mlops.events import Tick
+from quantum_mlops.events import MetricLogged
 from quantum_mlops.spool.segment import SpoolClass
 
 BULK = SpoolClass.BULK
@@ -24,7 +24,7 @@ def test_what_a_running_process_writes_is_on_the_log_with_its_source_and_id(spoo
     host = os.uname().nodename
     keys = [record.event.key for record in spool.records()]
     assert keys == [(f"qml://{host}/00000000000a/{n}", f"{i:016x}") for n, i in ((0, 1), (0, 2), (7, 3))]
-    assert spool.records()[0].event.data == Tick()
+    assert spool.records()[0].event.data == MetricLogged()
     assert spool.records()[0].ingestedtime == spool.clock()
     assert len(spool.files()) == 1
     assert spool.intake.lag_bytes() == 0

@@ -20,7 +20,7 @@ import pathlib
 folder, nonce = sys.argv[1:]
 writer = SpoolWriter(pathlib.Path(folder), this_process(nonce, "test"))
 def write(number):
-    record = SpoolRecord(0, number, type_name("tick"), 0, "iris", "iris", Context(), msgspec.Raw(b"\\x80"))
+    record = SpoolRecord(0, number, type_name("metric.logged"), 0, "iris", "iris", Context(), msgspec.Raw(b"\\x80"))
     writer.write(SpoolClass.LIFECYCLE, [msgspec.msgpack.encode(record)], 0)
 write(0)
 print(this_process(nonce, "test").pid, this_process(nonce, "test").pid_namespace, flush=True)
