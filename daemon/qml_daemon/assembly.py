@@ -19,6 +19,7 @@ from qml_processors.base import Processor
 from qml_processors.runner import Runner, load_processors
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.config.sections import Config
+from quantum_mlops.errors import ConfigError
 from quantum_mlops.transports.base import Log
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
@@ -57,7 +58,7 @@ def assemble(config: Config, around: Surroundings) -> Parts:
 
     """
     notifiers = build_notifiers(config, load_kinds())
-    processors = load_processors()
+    processors = _load_processors()
     log = _open_log(config, around.clock)
     try:
         store = OutboxStore(None if config.log.kind == "memory" else config.state_dir / OUTBOX)
@@ -79,6 +80,13 @@ def assemble(config: Config, around: Surroundings) -> Parts:
 def store_path(config: Config) -> Path:
     """Return the file of the log."""
     return config.state_dir / STORE
+
+
+def _load_processors() -> list[Processor[Any]]:
+    try:
+        return load_processors()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"a processor is installed that cannot be loaded: {error}") from error
 
 
 def _open_log(config: Config, clock: Clock) -> Log:

@@ -51,6 +51,7 @@ class Daemon:
         self._status_at = 0.0
         self._log_errors = 0
         self._fault: str | None = None
+        self._intake_fault: str | None = None
 
     def start(self) -> None:
         """Recover the states, put the rules in force, free memory from the collector's sight.
@@ -141,6 +142,10 @@ class Daemon:
 
     def _write_status(self, state: str) -> None:
         self._status_at = time.monotonic()
+        ill = self._parts.intake.stats().fault
+        if ill is not None and ill != self._intake_fault:
+            _logger.error("the spool cannot be read whole: %s", ill)
+        self._intake_fault = ill
         if self.config.log.kind == "memory":
             return
         status = Status(

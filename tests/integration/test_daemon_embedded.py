@@ -100,13 +100,13 @@ class Place:
         assert any("READY" in line for line in iter(process.stderr.readline, ""))
         return process
 
-    def stop(self, process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
+    def stop(self, process: subprocess.Popen[str], number: int = signal.SIGTERM, seconds: float = 6) -> None:
         began = time.monotonic()
         process.send_signal(number)
         _, stderr = process.communicate(timeout=15)
         assert process.returncode == 0
         assert stderr.endswith("quantum-mlops stopped\n")
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < seconds
 
     def emit(self, run: str, *accuracies: float) -> None:
         recorder = Recorder(Settings(spool=str(self.folder / "state" / "spool"), project="iris"))
@@ -198,6 +198,18 @@ def test_a_message_gets_through_a_receiver_that_limits_hangs_and_closes_exactly_
     assert place.webhook.faults == []
     place.stop(place.start())
     assert len(place.webhook.texts) == 1
+
+
+def test_a_receiver_that_hangs_does_not_hold_up_the_end_and_the_message_comes_after_it(place: Place) -> None:
+    (place.folder / "c.toml").write_text(CONFIG.replace("500ms", "60s"))
+    place.webhook.faults = ["hang"]
+    daemon = place.start()
+    place.emit("a", 0.4)
+    wait_for(lambda: not place.webhook.faults, "the request that hangs")
+    place.stop(daemon, seconds=8)
+    daemon = place.start()
+    wait_for(lambda: len(place.webhook.texts) == 1, "the message")
+    place.stop(daemon)
 
 
 def test_a_refused_webhook_is_shown(place: Place) -> None:

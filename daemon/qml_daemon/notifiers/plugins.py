@@ -14,8 +14,19 @@ GROUP = "quantum_mlops.notifiers"
 
 
 def load_kinds() -> dict[str, NotifierKind]:
-    """Return the notifier classes by kind, from the entry points `quantum_mlops.notifiers`."""
-    return {found.name: found.load() for found in sorted(entry_points(group=GROUP), key=lambda one: one.name)}
+    """Return the notifier classes by kind, from the entry points `quantum_mlops.notifiers`.
+
+    Raises:
+        ConfigError: one of them is installed and cannot be loaded.
+
+    """
+    kinds = {}
+    for found in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+        try:
+            kinds[found.name] = found.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"the notifier {found.name} ({found.value}) cannot be loaded: {error}") from error
+    return kinds
 
 
 def settings_of(kinds: Mapping[str, NotifierKind]) -> dict[str, type[Struct]]:

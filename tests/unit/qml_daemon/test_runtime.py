@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from qml_daemon.runtime import Daemon
 from qml_daemon.status import read_status
 from quantum_mlops.clock import DAY, ManualClock, system_clock
 from quantum_mlops.config.sections import Config
-from quantum_mlops.errors import LogError, LogLockedError
+from quantum_mlops.errors import ConfigError, LogError, LogLockedError
 from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
@@ -85,6 +86,28 @@ def test_a_fault_that_was_mended_is_no_longer_shown(config) -> None:
     daemon.close()
     assert status is not None
     assert (status.state, status.fault, status.log_errors) == ("ready", None, 0)
+
+
+def test_a_spool_that_cannot_be_read_is_logged_once_and_shown(config, caplog) -> None:
+    config.state_dir.mkdir()
+    config.spool_dir.write_text("no folder")
+    daemon = Daemon(config)
+    daemon.start()
+    for _ in range(3):
+        daemon._step()
+        daemon._write_status("ready")
+    daemon.close()
+    status = read_status(config.state_dir / "status.json")
+    assert status is not None
+    assert status.intake.fault is not None
+    assert caplog.text.count("the spool cannot be read whole") == 1
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named(config, monkeypatch) -> None:
+    broken = EntryPoint("pigeon", "no_such_module:Pigeon", "quantum_mlops.notifiers")
+    monkeypatch.setattr("qml_daemon.notifiers.plugins.entry_points", lambda group: [broken])
+    with pytest.raises(ConfigError, match="^the notifier pigeon .no_such_module:Pigeon. cannot be loaded: No module"):
+        Daemon(config)
 
 
 def test_a_second_daemon_is_refused_and_leaves_the_first_alone(config) -> None:
