@@ -17,7 +17,7 @@ def check_sections(sections: Sections) -> Iterator[str]:
             name = next(iter(sections.receivers))
             yield f'route: nothing is sent to the receivers without it; add [route] receiver = "{name}"'
         return
-    if sections.route.receiver is None:
+    if sections.route.receiver is None and sections.receivers:
         yield "route.receiver: the top route needs a receiver"
     if sections.route.matchers:
         yield "route.matchers: the top route takes every alert; put matchers into [[route.routes]]"

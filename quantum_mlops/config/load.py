@@ -60,12 +60,17 @@ def load_config(
     return Config(
         path=found,
         receivers=receivers or {DEFAULT_RECEIVER: {"log": kinds["log"]()}},
-        route=sections.route or Route(receiver=DEFAULT_RECEIVER),
+        route=_default_receiver(sections.route or Route()),
         rules=sections.rules,
         log=sections.log,
         state_dir=state_dir,
         spool_dir=state_dir / "spool" if spool is None else _absolute(spool, folder),
     )
+
+
+def _default_receiver(route: Route) -> Route:
+    """Return the top route; without any receiver alerts go to the daemon's own log."""
+    return route if route.receiver is not None else msgspec.structs.replace(route, receiver=DEFAULT_RECEIVER)
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
 from qml_daemon.deliveries import Delivery
 from qml_daemon.history import FindingHistory
-from qml_daemon.rows import MOST_ROWS, annotation_rows, detail_row, title, value_rows
+from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND
 from quantum_mlops.timestamps import format_time
 
@@ -54,8 +54,7 @@ def evidence_lines(finding: FindingHistory) -> Iterator[str]:
     yield f"rules: {evidence.config_hash or 'unknown'}, processor {evidence.processor} {evidence.processor_version}"
     yield f"bundle: {'in --json' if evidence.bundle else 'none'}"
     yield f"events ({len(evidence.events)}):"
-    shown = evidence.events[-2 * MOST_ROWS :]
-    yield from (f"  {safe(source)} {safe(number)}" for source, number in shown)
+    yield from (f"  {safe(source)} {safe(number)}" for source, number in evidence.events)
 
 
 def delivery_line(delivery: Delivery) -> str:

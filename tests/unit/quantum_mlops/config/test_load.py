@@ -122,6 +122,15 @@ def test_the_overlay_stands_over_the_file_and_is_read_by_the_keys_type(load: Loa
     assert config.state_dir == tmp_path / "elsewhere"
 
 
+def test_the_defaults_can_be_overlaid_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = '[{ name = "Low", metric = "accuracy", below = 0.5 }]'
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "QML_ROUTE__GROUP_WAIT": "0s", "QML_RULES__THRESHOLD": rules}
+    config = load_config(None, environ, KINDS)
+    assert (config.route.receiver, config.route.group_wait) == ("log", "0s")
+    assert [rule.below for rule in config.rules.threshold] == [0.5]
+
+
 def test_a_receiver_can_be_set_whole_by_the_overlay(load: Load, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("https://x/y")
     config = load(MINIMAL.replace("log = {}", "slack = {}"), QML_RECEIVERS__TEAM__SLACK__URL_FILE=str(tmp_path / "url"))
