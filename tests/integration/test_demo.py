@@ -54,16 +54,3 @@ def test_the_demo_finds_what_must_be_found_and_nothing_else(name, tmp_path):
     assert int(opened[1]) <= 5
     assert "[FIRING]" in done.stdout
     assert "[RESOLVED]" in done.stdout
-
-
-@pytest.mark.timeout(240)
-def test_a_replay_of_the_demo_finds_the_same_ids_and_sends_nothing(tmp_path):
-    folder = tmp_path / "demo"
-    done = run("demo", "--dir", str(folder), "--change-at", "30")
-    assert done.returncode == 0, done.stdout + done.stderr
-    before = {path.name: path.read_bytes() for path in folder.glob("*.jsonl")}
-    replayed = run("replay", "--json", "--config", str(folder / "quantum-mlops.toml"))
-    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
-    found = json.loads(replayed.stdout)
-    assert found["is_identical"] is True
-    assert before == {path.name: path.read_bytes() for path in folder.glob("*.jsonl")}
