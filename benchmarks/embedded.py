@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
 from qml_processors.runner import Runner, load_processors
 from qml_processors.runner.collector import settle
-
 from quantum_mlops.clock import system_clock
 from quantum_mlops.events import Context, Job, MetricLogged, Outcomes, RunStarted, ShotsMeasured, type_name
 from quantum_mlops.spool.segment import SpoolClass, SpoolRecord, this_process
@@ -62,7 +62,9 @@ def fill(folder: Path, runs: int, count: int) -> None:
     batches: dict[SpoolClass, list[bytes]] = {SpoolClass.LIFECYCLE: [], SpoolClass.BULK: []}
     for number, (spool_class, short, context, data) in enumerate(mixed(runs, count)):
         stream = 1 if spool_class is SpoolClass.LIFECYCLE else 2
-        record = SpoolRecord(stream, sequences[spool_class], type_name(short), now, "iris", "iris", context, msgspec.Raw(_pack(data)))
+        record = SpoolRecord(
+            stream, sequences[spool_class], type_name(short), now, "iris", "iris", context, msgspec.Raw(_pack(data))
+        )
         sequences[spool_class] += 1
         batches[spool_class].append(_pack(record))
         if number % 200 == 199:
@@ -121,12 +123,38 @@ def rows() -> list[dict[str, Any]]:
         place = f"embedded path, {int(figures['series']):,} series"
         rate = figures["rate"]
         found += [
-            {"name": place, "value": rate, "unit": "events/s", "bar": None if bar is None else f">= {bar:,}", "holds": bar is None or rate >= bar},
-            {"name": f"{place}: batch p99", "value": figures["p99"] * 1e3, "unit": "ms", "bar": "<= 50", "holds": figures["p99"] <= 0.05},
-            {"name": f"{place}: recovery", "value": figures["recovery"], "unit": "s", "bar": "<= 5", "holds": figures["recovery"] <= 5},
+            {
+                "name": place,
+                "value": rate,
+                "unit": "events/s",
+                "bar": None if bar is None else f">= {bar:,}",
+                "holds": bar is None or rate >= bar,
+            },
+            {
+                "name": f"{place}: batch p99",
+                "value": figures["p99"] * 1e3,
+                "unit": "ms",
+                "bar": "<= 50",
+                "holds": figures["p99"] <= 0.05,
+            },
+            {
+                "name": f"{place}: recovery",
+                "value": figures["recovery"],
+                "unit": "s",
+                "bar": "<= 5",
+                "holds": figures["recovery"] <= 5,
+            },
         ]
     alone = through(250, EVENTS, processors=False)
-    found.append({"name": "intake alone (spool → log, no processors)", "value": alone["rate"], "unit": "events/s", "bar": None, "holds": True})
+    found.append(
+        {
+            "name": "intake alone (spool → log, no processors)",
+            "value": alone["rate"],
+            "unit": "events/s",
+            "bar": None,
+            "holds": True,
+        }
+    )
     return found
 
 

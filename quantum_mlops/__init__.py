@@ -7,6 +7,9 @@ with quantum_mlops.run("vqc-1"):
     quantum_mlops.log_metrics({"loss": 0.3}, step=1)
 """
 
+import sys
+from types import ModuleType
+
 from quantum_mlops.sdk.default import (
     autolog,
     canary,
@@ -19,7 +22,9 @@ from quantum_mlops.sdk.default import (
     stats,
     wrap,
 )
+from quantum_mlops.sdk.default import recorder as _recorder
 from quantum_mlops.sdk.run import Run
+from quantum_mlops.sdk.stats import Stats
 from quantum_mlops.version import __version__
 
 __all__ = [
@@ -36,3 +41,22 @@ __all__ = [
     "stats",
     "wrap",
 ]
+
+
+class _Callable(ModuleType):
+    """`quantum_mlops.stats` once its mathematics is imported: still the function, too."""
+
+    def __call__(self) -> Stats:
+        return _recorder.stats()
+
+
+class _Face(ModuleType):
+    """This package. Importing a submodule sets it as an attribute, which would hide the function `stats`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "stats" and isinstance(value, ModuleType):
+            value.__class__ = _Callable
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

@@ -6,7 +6,10 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-requirements = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+requirements = [
+    *project["dependencies"],
+    *(line for extra in project["optional-dependencies"].values() for line in extra),
+]
 for line in sorted(set(requirements)):
     found = re.match(r"([A-Za-z0-9-]+)>=([\d.]+)", line)
     if found:

@@ -63,7 +63,13 @@ def try_full(folder: Path) -> None:
         SamplerV2.from_backend(device).run([isa_circuit], shots=256).result()
     expect(quantum_mlops.flush(5.0), "flush in time")
     types = {event.type.split(".", 1)[1] for event in read_folder(folder)}
-    wanted = {"run.started.v1", "job.completed.v1", "shots.measured.v1", "canary.measured.v1", "calibration.snapshot.v1"}
+    wanted = {
+        "run.started.v1",
+        "job.completed.v1",
+        "shots.measured.v1",
+        "canary.measured.v1",
+        "calibration.snapshot.v1",
+    }
     expect(wanted <= types, f"{wanted - types} among {types}")
     done = command("doctor", "--json")
     expect(done.returncode in {0, 1} and json.loads(done.stdout), f"doctor: {done.stdout} {done.stderr}")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 import quantum_mlops
@@ -49,6 +52,12 @@ def instrumented(face, recorder):
         return canary
 
     return make
+
+
+def test_stats_stays_a_function_where_the_mathematics_of_that_name_is_imported():
+    code = "import quantum_mlops; from quantum_mlops.stats import threshold; print(quantum_mlops.stats().written, threshold(10_000.0) > 7)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 True\n"
 
 
 def test_the_public_names_are_these():
