@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from importlib import import_module
 
-_NEEDED = ("typer", "rich", "httpx", "numpy", "scipy", "platformdirs")
+_NEEDED = ("typer", "rich", "httpx", "numpy", "scipy")
 _USERS_MISTAKE = 2
 
 

@@ -19,6 +19,7 @@ from qml_processors.runner import apply_config
 from qml_processors.runner.collector import settle
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import LogError
+from quantum_mlops.stats import parse_rate, threshold
 from quantum_mlops.version import __version__
 
 BATCH = 500
@@ -61,6 +62,7 @@ class Daemon:
 
         """
         runner, log = self._parts.runner, self._parts.log
+        threshold(parse_rate(self.config.rules.drift.false_alarms))  # loads numpy now, not in the first batch
         for partition in range(log.partitions):
             if not runner.open(partition):
                 reason = runner.stats().partitions[partition].given_up

@@ -10,7 +10,8 @@ import typer
 from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from quantum_mlops.transports.base import Record
+    from quantum_mlops.transports.base import Record, Stream
+    from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 POLL_SECONDS = 0.2
 _CHUNK = 500
@@ -30,6 +31,7 @@ def show_tail(
     stream: Annotated[StreamName, typer.Argument(help="Which records.")] = StreamName.EVENTS,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes; Ctrl-C ends.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last ones.")] = 10,
+    ticks: Annotated[bool, typer.Option("--ticks", help="Show the service's ticks, too.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,22 +55,40 @@ def show_tail(
         offsets = {}
         recent: list[Record] = []
         for partition in range(reader.partitions):
-            end = reader.end(chosen, partition)
-            offsets[partition] = end
-            recent += reader.read(chosen, partition, max(0, end - lines), lines)
+            offsets[partition] = reader.end(chosen, partition)
+            recent += _last(reader, chosen, partition, lines, ticks=ticks)
         for record in sorted(recent, key=lambda one: one.ingestedtime)[-lines:] if lines else []:
             print(show(record))
         while follow:
             for partition, offset in offsets.items():
                 records = reader.read(chosen, partition, offset, _CHUNK)
                 for record in records:
-                    print(show(record), flush=True)
+                    if ticks or not _is_tick(record):
+                        print(show(record), flush=True)
                     offsets[partition] = record.offset + 1
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         return  # that is how following ends
     finally:
         reader.close()
+
+
+def _last(reader: "SqliteReader", stream: "Stream", partition: int, lines: int, *, ticks: bool) -> "list[Record]":
+    """Return the last records of a partition, read backwards until there are enough to show."""
+    found: list[Record] = []
+    start, end = reader.start(stream, partition), reader.end(stream, partition)
+    while end > start and len(found) < lines:
+        begin = max(start, end - _CHUNK)
+        records = reader.read(stream, partition, begin, end - begin)
+        found[:0] = [record for record in records if record.offset < end and (ticks or not _is_tick(record))]
+        end = begin
+    return found[-lines:] if lines else []
+
+
+def _is_tick(record: "Record") -> bool:
+    from quantum_mlops.events import Event, Tick
+
+    return isinstance(record.event, Event) and isinstance(record.event.data, Tick)
 
 
 def _json_line(record: "Record") -> str:
