@@ -135,7 +135,9 @@ class Recorder:
             if len(self._queue) >= self._limit and not self._admit(kind):
                 return False
             if run is None:
-                run = self.runs.current() or self.runs.implicit(self)
+                run = self.runs.entered()
+                if run is None or not run.active:
+                    run = self.runs.current() or self.runs.implicit(self)
             at, step = time or _now(), run.step if step is None else step
             self._queue.append((at, kind, data, partitionkey, run, step, context))
         except Exception as error:  # noqa: BLE001 - never into the host: counted

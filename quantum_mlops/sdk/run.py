@@ -174,6 +174,8 @@ class RunBook:
         self.active: list[Run] = []
         self._implicit: dict[str, Run] = {}
         self._current: ContextVar[Run | None] = ContextVar("quantum_mlops_run", default=None)
+        self.entered = self._current.get
+        """The run that this context entered last, ended or not: `emit` asks this first, without a frame of Python."""
 
     def current(self) -> Run | None:
         """Return the run that an event of the caller belongs to, or None where none was begun. Lock-free."""
