@@ -10,6 +10,7 @@ with quantum_mlops.run("vqc-1"):
 import sys
 from types import ModuleType
 
+from quantum_mlops.sdk import default as _default
 from quantum_mlops.sdk.default import (
     autolog,
     canary,
@@ -22,7 +23,6 @@ from quantum_mlops.sdk.default import (
     stats,
     wrap,
 )
-from quantum_mlops.sdk.default import recorder as _recorder
 from quantum_mlops.sdk.run import Run
 from quantum_mlops.sdk.stats import Stats
 from quantum_mlops.version import __version__
@@ -47,7 +47,7 @@ class _Callable(ModuleType):
     """`quantum_mlops.stats` once its mathematics is imported: still the function, too."""
 
     def __call__(self) -> Stats:
-        return _recorder.stats()
+        return _default.stats()
 
 
 class _Face(ModuleType):

@@ -273,9 +273,10 @@ def test_clean_ends_and_ends_without_a_batch_are_not_counted(bench):
 def test_settling_the_collector_freezes_what_is_alive_and_spaces_full_collections():
     thresholds = gc.get_threshold()
     try:
+        gc.set_threshold(700, 10, 10)
         settle()
         assert gc.get_freeze_count() > 0
-        assert gc.get_threshold() > thresholds
+        assert gc.get_threshold() > (700, 10, 10)
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
