@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct, field
 
 from quantum_mlops.config.rules import Rules
+from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, Severity
 
 
@@ -114,3 +116,15 @@ class Processor(Protocol[S]):
 
         """
         ...
+
+
+def unpack_state(processor: Processor[S], raw: bytes, from_version: int) -> S:
+    """Return the state in `raw`, for a processor whose states only ever gained fields with defaults.
+
+    Raises:
+        StateTooNewError: the state was written by a newer version of the processor.
+
+    """
+    if from_version > processor.version:
+        raise StateTooNewError(f"{processor.name} state of version {from_version}, this is {processor.version}")
+    return msgspec.msgpack.decode(raw, type=processor.state)

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct, field
 
-from qml_processors.base import Forget, Output, Summary, dephase
+from qml_processors.base import Forget, Output, Summary, dephase, unpack_state
 from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import Rules
-from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, Job, MetricLogged, RunEnded, ShotsMeasured, short_name
 
 METRICS_KEPT = 256
@@ -124,9 +123,7 @@ class SummariesProcessor:
             StateTooNewError: `from_version` is newer.
 
         """
-        if from_version > self.version:
-            raise StateTooNewError(f"summaries state of version {from_version}, this is {self.version}")
-        return msgspec.msgpack.decode(raw, type=SummaryState)
+        return unpack_state(self, raw, from_version)
 
 
 def _begin(state: SummaryState, event: Event, rules: Rules) -> None:

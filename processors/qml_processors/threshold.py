@@ -16,11 +16,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct, field
 
-from qml_processors.base import Finding, Forget, Output
+from qml_processors.base import Finding, Forget, Output, unpack_state
 from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import Rules, ThresholdRule
-from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, MetricLogged, RunEnded
 
 END_GRACE = MINUTE
@@ -139,9 +138,7 @@ class ThresholdProcessor:
             StateTooNewError: `from_version` is newer.
 
         """
-        if from_version > self.version:
-            raise StateTooNewError(f"threshold state of version {from_version}, this is {self.version}")
-        return msgspec.msgpack.decode(raw, type=ThresholdState)
+        return unpack_state(self, raw, from_version)
 
 
 def rule_id(rule: ThresholdRule) -> str:

@@ -17,15 +17,12 @@ false-alarm rate.
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
-from qml_processors.base import Finding, Forget, Output
+from qml_processors.base import Finding, Forget, Output, unpack_state
 from qml_processors.drift.observation import Counts, counts_of, series_of
 from qml_processors.drift.state import DriftState, Suspects, pack_columns
 from qml_processors.drift.wording import RULE, drift_finding, not_charted
 from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules import DriftRule, Rules
-from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, ShotsMeasured
 from quantum_mlops.stats import (
     Cells,
@@ -114,9 +111,7 @@ class DriftProcessor:
             StateTooNewError: `from_version` is newer.
 
         """
-        if from_version > self.version:
-            raise StateTooNewError(f"drift state of version {from_version}, this is {self.version}")
-        return msgspec.msgpack.decode(raw, type=DriftState)
+        return unpack_state(self, raw, from_version)
 
 
 def _watch(
