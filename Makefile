@@ -1,7 +1,10 @@
 # Two commands for a newcomer: `make run` and `make test`. `make help` lists the rest.
 # Set-up happens once and again only when requirements.lock or pyproject.toml changes.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+# The newest Python that can make a virtual environment; failing that the newest, for the message in tools/setup.sh.
+IN_RANGE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for check in 'import ensurepip, venv; $(IN_RANGE)' '$(IN_RANGE)'; do \
+	for p in python3.13 python3.12 python3.11 python3; do $$p -c "$$check" 2>/dev/null && { echo $$p; exit; }; done; done)
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE=
 
