@@ -44,17 +44,22 @@ def rank_changes(before: Sequence[CalibrationColumn], after: Sequence[Calibratio
 
 
 def describe_changes(changes: Sequence[Change]) -> list[dict[str, str]]:
-    """Return the first few changes as text for people and machines."""
-    return [
-        {
-            "name": change.name,
-            "qubits": "-".join(map(str, change.wires)),
-            "before": _text(change.before, change.unit),
-            "after": _text(change.after, change.unit),
-            "change": f"{change.weight:.2g} per operation, {'worse' if _is_worse(change) else 'better'}",
-        }
-        for change in changes[:SHOWN]
-    ]
+    """Return the first few changes as text; gates of one place with equal values are one row (IBM measures one)."""
+    names: dict[tuple[tuple[int, ...], float, float], list[str]] = {}
+    for change in changes:
+        names.setdefault((change.wires, change.before, change.after), []).append(change.name)
+    first = {(change.wires, change.before, change.after): change for change in reversed(changes)}
+    return [_describe(first[place], ", ".join(same)) for place, same in list(names.items())[:SHOWN]]
+
+
+def _describe(change: Change, names: str) -> dict[str, str]:
+    return {
+        "name": names,
+        "qubits": "-".join(map(str, change.wires)),
+        "before": _text(change.before, change.unit),
+        "after": _text(change.after, change.unit),
+        "change": f"{change.weight:.2g} per operation, {'worse' if _is_worse(change) else 'better'}",
+    }
 
 
 def _rows(column: CalibrationColumn) -> list[tuple[list[int], float]]:

@@ -49,3 +49,10 @@ def test_the_text_names_direction_and_units_and_is_bounded():
         "change": "0.024 per operation, worse",
     }
     assert described[1]["change"] == "0.01 per operation, worse"
+
+
+def test_gates_of_one_qubit_with_equal_values_are_one_row():
+    before = [column(name, q3=0.000148) for name in ("id_error", "sx_error", "x_error")]
+    after = [column(name, q3=0.0056) for name in ("id_error", "sx_error", "x_error")]
+    (row,) = describe_changes(rank_changes(before, after))
+    assert (row["name"], row["qubits"]) == ("id_error, sx_error, x_error", "3")

@@ -77,6 +77,7 @@ def test_a_change_opens_and_its_end_closes():
     assert opened.annotations["calibration_before"] == "k1:a"
     assert opened.annotations["calibration_after"] == "k1:b"
     assert closed.annotations["calibration_after"] == "k1:c"
+    assert opened.annotations["host"] == "lab"
     assert len(opened.evidence) == opened.values["executions"]
 
 
@@ -88,6 +89,7 @@ def test_the_changed_values_are_ranked_in_the_finding():
     series.feed(GOOD, 30)
     opened, *_ = series.feed(BAD, 1, epoch="k1:b", calibration=after) + series.feed(BAD, 4, epoch="k1:b")
     (change,) = opened.details["changed_calibrations"]
+    assert opened.annotations["calibration_before"] == "k1:a (1970-01-01)"
     assert (change["qubits"], change["before"], change["after"]) == ("0-1", "0.01", "0.03")
 
 
