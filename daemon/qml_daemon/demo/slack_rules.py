@@ -56,6 +56,8 @@ def _is_text(text: Any, kind: str, limit: int) -> bool:
         and text.get("type") == kind
         and isinstance(text.get("text"), str)
         and 0 < len(text["text"]) <= limit
+        and isinstance(text.get("verbatim", False), bool)
+        and ("verbatim" not in text or kind == "mrkdwn")
     )
 
 

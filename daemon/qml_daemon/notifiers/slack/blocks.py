@@ -1,5 +1,8 @@
 """Block Kit: the pieces of a message, each within Slack's limits, every foreign text escaped.
 
+Every markdown text is verbatim: Slack makes no link or mention of a bare URL, `#general` or `@here` in
+it, only of what stands between < and >, and that is ours alone (a date).
+
 Source: Slack API reference, "Blocks" and "Formatting text"; the limit on a message's sum is
 undocumented (about 13,200 characters, slackapi/bolt-js#2509).
 """
@@ -24,7 +27,9 @@ _PART_OF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
 def escape(text: str) -> str:
-    """Return the text as Slack shows it literally: no mention, no link, no entity comes out of a job's name.
+    """Return the text without Slack's explicit markup: no `<!channel>`, `<http://…>` or entity comes of a job's name.
+
+    Bare URLs and names are left: a verbatim text object (all of this module's are) shows them as they are.
 
     >>> escape("<!channel> a & b")
     '&lt;!channel&gt; a &amp; b'
@@ -50,18 +55,18 @@ def header(text: str) -> Block:
 
 def section(markdown: str) -> Block:
     """Return a paragraph of escaped markdown."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": clip(markdown, MAX_TEXT)}}
+    return {"type": "section", "text": _markdown(markdown, MAX_TEXT)}
 
 
 def fields(markdowns: Sequence[str]) -> Block:
     """Return a table of two columns, at most ten cells."""
-    cells = [{"type": "mrkdwn", "text": clip(text, MAX_FIELD)} for text in markdowns[:MAX_FIELDS]]
+    cells = [_markdown(text, MAX_FIELD) for text in markdowns[:MAX_FIELDS]]
     return {"type": "section", "fields": cells}
 
 
 def context(markdowns: Sequence[str]) -> Block:
     """Return a line of small print."""
-    elements = [{"type": "mrkdwn", "text": clip(text, MAX_TEXT)} for text in markdowns[:MAX_ELEMENTS]]
+    elements = [_markdown(text, MAX_TEXT) for text in markdowns[:MAX_ELEMENTS]]
     return {"type": "context", "elements": elements}
 
 
@@ -88,6 +93,10 @@ def size(block: Block) -> int:
         elif isinstance(item, list):
             stack.extend(item)
     return found
+
+
+def _markdown(text: str, limit: int) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": clip(text, limit), "verbatim": True}
 
 
 def _cut(text: str, limit: int) -> str:

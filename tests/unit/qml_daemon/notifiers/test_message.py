@@ -16,6 +16,7 @@ from qml_daemon.notifiers.slack.message import build_message
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "slack"
 MINUTE = 60_000_000_000
+FOREIGN = "`</code>` & <@U123>, see https://evil.example/login or #general, @here"
 
 
 def cases(make_alert, make_notification) -> dict[str, list[Notification]]:
@@ -39,7 +40,7 @@ def cases(make_alert, make_notification) -> dict[str, list[Notification]]:
         late=True,
     )
     hostile = make_alert(
-        annotations={"summary": "<!channel> job <http://evil|ok> & *bold*", "description": "`</code>` & <@U123>"},
+        annotations={"summary": "<!channel> job <http://evil|ok> & *bold*", "description": FOREIGN},
         labels={"backend": "<!here>", "rule": "CircuitDrift"},
         values={},
         details={"rows<>": [{"name": "<!everyone>", "k&": "<v>"}]},
@@ -87,6 +88,18 @@ def test_no_foreign_text_becomes_a_mention_or_a_link(make_alert, make_notificati
     without_dates = text.replace("<!date^", "")
     for markup in ("<!", "<@", "<http"):
         assert markup not in without_dates
+
+
+def test_slack_is_told_to_link_nothing_by_itself_in_any_markdown(make_alert, make_notification) -> None:
+    texts = [
+        text
+        for notifications in cases(make_alert, make_notification).values()
+        for block in build_message(notifications)["attachments"][0]["blocks"]
+        for text in [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
+        if text and text["type"] == "mrkdwn"
+    ]
+    assert len(texts) > 100
+    assert all(text["verbatim"] is True for text in texts)
 
 
 @given(
