@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from qml_daemon.delivery.store import connect
 from qml_daemon.notification import Notification
+from quantum_mlops.config.load import is_file
 from quantum_mlops.transports.schema import log_error
 
 
@@ -28,10 +29,10 @@ def read_deliveries(path: Path) -> list[Delivery]:
     """Return all deliveries that the outbox still holds, the oldest first; none where there is no outbox.
 
     Raises:
-        LogError: the file cannot be read.
+        LogError: the file cannot be read; ConfigError: it cannot be looked at.
 
     """
-    if not path.is_file():
+    if not is_file(path):
         return []
     try:
         connection = connect(path, "ro")

@@ -16,8 +16,10 @@ from qml_daemon.configuration import read_config
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.status import Status, read_status
 from quantum_mlops.clock import SECOND
+from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError, LogError
+from quantum_mlops.spool.segment import SUFFIX
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
 
@@ -70,15 +72,21 @@ def _sqlite() -> Examined:
     return Examined("sqlite", "note", f"{sqlite3.sqlite_version}: {text}")
 
 
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that can be seen."""
+    # Path.exists raises where a folder of another user is in the way.
+    return next(one for one in (folder, *folder.parents) if os.path.exists(one))  # noqa: PTH110
+
+
 def _folder(folder: Path) -> Examined:
-    place = next(one for one in (folder, *folder.parents) if one.exists())
+    place = _nearest(folder)
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return Examined("state folder", "fail", f"{folder}: cannot be written; set QML_STATE_DIR or [state] dir")
     return Examined("state folder", "ok", f"{folder}{'' if place == folder else ' (made at the first start)'}")
 
 
 def _disk(folder: Path) -> Examined:
-    place = next(one for one in (folder, *folder.parents) if one.exists())
+    place = _nearest(folder)
     free = shutil.disk_usage(place).free
     text = f"{free / 1024**3:.1f} GiB free"
     if free < LITTLE_DISK_BYTES:
@@ -109,11 +117,11 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
 
 def _store(config: Config) -> Iterator[Examined]:
     path = store_path(config)
-    if config.log.kind == "memory" or not path.is_file():
-        return
     try:
+        if config.log.kind == "memory" or not is_file(path):
+            return
         reader = SqliteLog.open_reader(path)
-    except LogError as error:
+    except (ConfigError, LogError) as error:
         yield Examined("log", "fail", str(error))
         return
     try:
@@ -134,11 +142,22 @@ def _store(config: Config) -> Iterator[Examined]:
 
 def _spool(config: Config, status: Status | None) -> Examined:
     folder = config.spool_dir
-    if not folder.is_dir():
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - pathlib hides errors
+        size = sum(_size(folder / name) for name in names)
+    except FileNotFoundError:
         return Examined("spool", "note", f"{folder}: no folder yet; instrumented code makes it")
-    size = sum(one.stat().st_size for one in folder.glob("*.qseg"))
+    except OSError as error:
+        return Examined("spool", "fail", f"{folder}: cannot be read: {error.strerror}")
     if status is not None and status.intake.fault is not None:
         return Examined("spool", "fail", status.intake.fault)
     lag = size if status is None or status.state == "stopped" else status.intake.lag_bytes
     text = f"{folder}: {size / 1024**2:.1f} MiB, {lag / 1024**2:.1f} MiB not in the log yet"
     return Examined("spool", "note" if lag > LONG_LAG_BYTES else "ok", text)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # the daemon removed it meanwhile
+        return 0

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from qml_daemon.assembly import store_path
 from qml_daemon.dispatch.book import alert_labels
+from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import UserError
 from quantum_mlops.events import Event, Evidence, FindingChanged, Severity, short_name
@@ -42,14 +43,14 @@ def open_store(config: Config, path: Path | None = None) -> SqliteReader:
     """Return a reader of the configured log, or of the file at `path`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it cannot be looked at.
         LogError: it cannot be read.
 
     """
     if path is None and config.log.kind == "memory":
         raise UserError("this log is in memory ([log] kind) and ends with the daemon; there is no file to read")
     place = path or store_path(config)
-    if not place.is_file():
+    if not is_file(place):
         raise UserError(f"{place}: no log there yet; start `quantum-mlops daemon`, or name its --config")
     return SqliteLog.open_reader(place)
 

@@ -4,6 +4,7 @@ Source of the search order and of the names: docs/architecture.md, "Configuratio
 """
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -77,17 +78,32 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Return the file to read, absolute, or None where there is none.
 
     Raises:
-        ConfigError: the file that the user named does not exist.
+        ConfigError: the file that the user named does not exist, or one cannot be looked at.
 
     """
     named = path or (Path(environ["QML_CONFIG"]) if environ.get("QML_CONFIG") else None)
     if named is not None:
-        if not named.is_file():
+        if not is_file(named):
             said = "--config" if path is not None else "QML_CONFIG"
             raise ConfigError(f"{named}: {said} names no file")
         return named.absolute()
     places = (Path(FILE_NAME), _user_dir(environ, "XDG_CONFIG_HOME", ".config") / FILE_NAME)
-    return next((place.absolute() for place in places if place.is_file()), None)
+    return next((place.absolute() for place in places if is_file(place)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file is there.
+
+    Raises:
+        ConfigError: it cannot be said, as in a folder of another user.
+
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def find_state_dir(environ: Mapping[str, str], configured: str | None, folder: Path) -> Path:

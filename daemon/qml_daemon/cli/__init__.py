@@ -21,7 +21,7 @@ Examples:
   quantum-mlops tail -f              events as they come
 
 \b
-Exit codes: 0 done, 1 failed, 2 a mistake in what was asked or configured.
+Exit codes: 0 done, 1 failed, 2 a mistake in what was asked or configured, 130 interrupted by Ctrl-C.
 """
 
 app = typer.Typer(
@@ -58,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one exit
         return DONE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return _refuse(f"{place}{error.strerror or error}", FAILED)
     except Exception as error:
         # typer carries its own click or uses the installed one: known by what they can do, not by class.
         if type(error).__name__ == "Abort":

@@ -1,6 +1,8 @@
 """The command line in process: exit codes, one-line errors, plain and JSON output."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +127,59 @@ def test_without_a_log_the_readers_say_what_to_start(run: Run, tmp_path: Path) -
             f"quantum-mlops: {tmp_path}/state/store.sqlite: no log there yet; "
             "start `quantum-mlops daemon`, or name its --config\n"
         )
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of another user: nothing in it can be looked at, also where the tests run as root."""
+    folder, real = tmp_path / "locked", Path.stat
+
+    def refuse(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if folder in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    return folder
+
+
+def test_a_configuration_that_cannot_be_looked_at_is_one_line(
+    run: Run, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = (2, "", f"quantum-mlops: {locked}/c.toml: cannot be read: Permission denied\n")
+    assert run("config", "check", "--config", f"{locked}/c.toml") == refused
+    monkeypatch.setenv("QML_CONFIG", f"{locked}/c.toml")
+    assert run("config", "check") == refused
+
+
+def test_a_state_folder_that_cannot_be_looked_at_is_one_line(
+    run: Run, locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QML_STATE_DIR", str(locked))
+    line = f"{locked}/store.sqlite: cannot be read: Permission denied"
+    for command in (["alerts"], ["tail"], ["replay"]):
+        assert run(*command) == (2, "", f"quantum-mlops: {line}\n")
+    code, stdout, _ = run("doctor")
+    assert (code, f"fail log           {line}\n" in stdout) == (1, True)
+
+
+def test_doctor_fails_in_words_on_a_folder_that_no_disk_takes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = f"/{'x' * 300}"  # a name too long, which root is refused, too
+    monkeypatch.setenv("QML_STATE_DIR", folder)
+    code, stdout, stderr = run("doctor")
+    assert (code, stderr) == (1, "")
+    assert f"fail log           {folder}/store.sqlite: cannot be read: File name too long\n" in stdout
+    assert f"fail spool         {folder}/spool: cannot be read: File name too long\n" in stdout
+
+
+def test_what_the_system_refuses_elsewhere_is_one_line_and_exit_code_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, environ: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/data/x")
+
+    monkeypatch.setattr("qml_daemon.configuration.read_config", refuse)
+    assert run("alerts") == (1, "", "quantum-mlops: /data/x: Read-only file system\n")
 
 
 def test_version_is_plain_and_json(run: Run) -> None:
