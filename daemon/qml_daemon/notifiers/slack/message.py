@@ -13,11 +13,14 @@ from qml_daemon.notifiers.slack import blocks
 from qml_daemon.notifiers.slack.blocks import Block, escape
 from qml_daemon.rows import MOST_ROWS, annotation_rows, detail_row, title, value_rows
 
+Part = Sequence[Block]
+
 COLOURS = {"critical": "#d40e0d", "warning": "#ecb22e", "info": "#439fe0"}
 RESOLVED = "#2eb67d"
 _MOST_IN_FULL = 5
 _LABELS_FIRST = ("backend", "qubits", "project")
 _MOST_IN_TITLE = 60
+_MOST_IN_SHORT = 500
 
 
 def build_message(notifications: Sequence[Notification]) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def build_message(notifications: Sequence[Notification]) -> dict[str, Any]:
     headline = _headline(notifications)
     alerts = [alert for notification in notifications for alert in notification.alerts]
     counted = sum(one.firing + one.resolved + one.notices for one in notifications)
-    body = _fit(_blocks(headline, alerts, counted - len(alerts), len(notifications)))
+    body = _fit([*_blocks(headline, alerts, counted - len(alerts), len(notifications))])
     fallback = f"{headline}: {_summary(alerts[0])}" if alerts else headline
     return {
         "text": blocks.clip(escape(fallback), blocks.MAX_TEXT),
@@ -60,16 +63,17 @@ def _colour(alerts: Sequence[Alert]) -> str:
     return next((COLOURS[severity] for severity in COLOURS if severity in active), RESOLVED)
 
 
-def _blocks(headline: str, alerts: Sequence[Alert], hidden: int, groups: int) -> Iterator[Sequence[Block]]:
-    """Yield what belongs together, the most important first; each may be left out if it does not fit."""
-    yield [blocks.header(headline)]
+def _blocks(headline: str, alerts: Sequence[Alert], hidden: int, groups: int) -> Iterator[Sequence[Part]]:
+    """Yield what belongs together, the most important first, each in its forms, the longest first."""
+    yield [[blocks.header(headline)]]
     if groups > 1:
-        yield [blocks.context([f"{groups} groups waited to be sent and are told together"])]
+        yield [[blocks.context([f"{groups} groups waited to be sent and are told together"])]]
     for index, alert in enumerate(alerts):
         rule = [blocks.divider()] if index else []
-        yield [*rule, *(_full(alert) if index < _MOST_IN_FULL else _short(alert))]
+        short = [*rule, *_short(alert)]
+        yield [[*rule, *_full(alert)], short] if index < _MOST_IN_FULL else [short]
     if hidden > 0:
-        yield [blocks.context([f"… and {hidden} more: `quantum-mlops alerts`"])]
+        yield [[blocks.context([f"… and {hidden} more: `quantum-mlops alerts`"])]]
 
 
 def _full(alert: Alert) -> Iterator[Block]:
@@ -89,7 +93,9 @@ def _full(alert: Alert) -> Iterator[Block]:
 
 
 def _short(alert: Alert) -> Iterator[Block]:
-    yield blocks.context([f"*{alert.status.upper()}* {escape(_summary(alert))}", *_small_print(alert)])
+    summary = blocks.clip(escape(_summary(alert)), _MOST_IN_SHORT)
+    small_print = [blocks.clip(text, _MOST_IN_SHORT) for text in _small_print(alert)]
+    yield blocks.context([f"*{alert.status.upper()}* {summary}", *small_print])
 
 
 def _small_print(alert: Alert) -> list[str]:
@@ -114,17 +120,18 @@ def _summary(alert: Alert) -> str:
     return alert.annotations.get("summary") or alert.rule
 
 
-def _fit(parts: Iterator[Sequence[Block]]) -> list[Block]:
-    """Return as many parts as Slack takes; says so where some are left out."""
+def _fit(parts: Sequence[Sequence[Part]]) -> list[Block]:
+    """Return as many parts as Slack takes, each in the longest form that fits; says so where some are left out."""
     fitted: list[Block] = []
-    total = left_out = 0
-    for part in parts:
-        length = sum(map(blocks.size, part))
-        if left_out or total + length > blocks.MAX_SUM or len(fitted) + len(part) > blocks.MAX_BLOCKS - 1:
-            left_out += 1
-            continue
+    total = 0
+    for forms in parts:
+        part = next((form for form in forms if _fits(form, len(fitted), total)), None)
+        if part is None:
+            return [*fitted, blocks.context(["… the rest does not fit a message: `quantum-mlops alerts`"])]
         fitted += part
-        total += length
-    if left_out:
-        fitted.append(blocks.context(["… the rest does not fit a message: `quantum-mlops alerts`"]))
+        total += sum(map(blocks.size, part))
     return fitted
+
+
+def _fits(part: Part, count: int, total: int) -> bool:
+    return count + len(part) < blocks.MAX_BLOCKS and total + sum(map(blocks.size, part)) <= blocks.MAX_SUM

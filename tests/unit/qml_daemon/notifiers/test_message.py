@@ -116,7 +116,7 @@ def test_whatever_the_texts_slack_takes_the_message(parts: list[tuple[list[str],
         Alert(
             key=str(number),
             fingerprint="f",
-            finding_id=f"{number:032d}",
+            finding_id=f"{number + 1:012d}{0:020d}",
             status="firing",
             rule=texts[0],
             severity="info",
@@ -132,6 +132,22 @@ def test_whatever_the_texts_slack_takes_the_message(parts: list[tuple[list[str],
     message = build_message(
         [Notification(id="n", group="g", receiver="r", reason="x", time=0, alerts=alerts, firing=len(alerts))]
     )
+    assert find_refusal(message) is None
+    shown = json.dumps(message["attachments"][0]["blocks"][1:], ensure_ascii=False)
+    assert f"alerts show {alerts[0].finding_id[:12]}" in shown
+    summary = alerts[0].annotations["summary"] or alerts[0].rule
+    assert json.dumps(clip(escape(summary[:60]), 60).removesuffix("…"), ensure_ascii=False)[1:-1] in shown
+
+
+def test_an_alert_too_large_for_a_message_is_told_in_short(make_alert, make_notification) -> None:
+    annotations = {"summary": "s" * 900, "description": "d" * 2900, **{f"a{n}": "x" * 600 for n in range(16)}}
+    message = build_message([make_notification(make_alert(annotations=annotations), make_alert(1))])
+    headline, alert, *rest = message["attachments"][0]["blocks"]
+    first, *small_print = [element["text"] for element in alert["elements"]]
+    assert first == f"*FIRING* {'s' * 499}…"
+    assert "backend ibm_hanoi · qubits 0-1-2-3 · project iris" in small_print
+    assert "look further: `quantum-mlops alerts show 000102030405`" in small_print
+    assert "ibm_hanoi qubits 0-1-2-3: outcomes moved by 0.087" in json.dumps(rest)  # the next one still in full
     assert find_refusal(message) is None
 
 
