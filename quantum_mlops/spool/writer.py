@@ -17,6 +17,7 @@ from quantum_mlops.spool.frame import TARGET_PAYLOAD_BYTES, Kind, pack_frame, se
 from quantum_mlops.spool.segment import (
     LEASE_SECONDS,
     SEGMENT_BYTES,
+    SUFFIX,
     SegmentHeader,
     SegmentName,
     SpoolClass,
@@ -29,7 +30,7 @@ _RECOUNT_SECONDS = 1.0
 
 
 class SpoolFullError(OSError):
-    """The process's own segments reached their cap; the daemon has not taken them yet."""
+    """The segments in the folder reached their cap; the daemon has not taken them yet."""
 
 
 class Segment:
@@ -111,9 +112,11 @@ class Segment:
 class SpoolWriter:
     """Writes the segments of both classes into one folder. Not thread-safe.
 
-    `cap_bytes` bounds what this process's segments hold on the disk at one time; bulk data stops at
-    seven eighths of it, so that it is lost before lifecycle events. What the reader has removed counts
-    no longer.
+    `cap_bytes` bounds what the segments of the folder hold on the disk at one time, those of other
+    processes included; bulk data stops at seven eighths of it, so that it is lost before lifecycle
+    events. What the reader has removed counts no longer. The others are counted when a segment begins,
+    every `LEASE_SECONDS` and where the cap seems reached, not at every write: writers that reach the
+    cap together may go over it by what they write between two counts.
     """
 
     def __init__(self, folder: Path, writer: Writer, *, cap_bytes: int = CAP_BYTES) -> None:
@@ -121,7 +124,8 @@ class SpoolWriter:
         self._writer = writer
         self._cap = cap_bytes
         self._open: dict[SpoolClass, Segment] = {}
-        self._done: dict[Path, int] = {}
+        self._done: dict[str, int] = {}
+        self._others = 0
         self._number = 0
         self._counted = 0.0
 
@@ -138,16 +142,16 @@ class SpoolWriter:
             OSError: the folder or the file cannot be written.
 
         """
-        size = sum(map(len, records))
-        limit = self._cap * BULK_SHARE if spool_class is SpoolClass.BULK else self._cap
-        if self.size_bytes + size > limit:
-            self._recount()
-            if self.size_bytes + size > limit:
-                raise SpoolFullError(errno.EDQUOT, f"over {limit:.0f} bytes in the spool", str(self.folder))
         segment = self._open.get(spool_class)
         if segment is not None and segment.is_removed():
             self._open.pop(spool_class).abandon()
             segment = None
+        limit = self._cap * BULK_SHARE if spool_class is SpoolClass.BULK else self._cap
+        room = limit - sum(map(len, records))
+        if segment is None or self.size_bytes + self._others > room:
+            self._recount(_RECOUNT_SECONDS)
+            if self.size_bytes + self._others > room:
+                raise SpoolFullError(errno.EDQUOT, f"over {limit:.0f} bytes in the spool", str(self.folder))
         if segment is None:
             segment = self._start(spool_class, created_time)
         segment.write(records)
@@ -156,9 +160,11 @@ class SpoolWriter:
                 self._finish(spool_class)
 
     def renew_leases(self) -> None:
-        """Touch open segments whose lease is due."""
+        """Touch open segments whose lease is due, and count the folder as often."""
         for segment in self._open.values():
             segment.renew_lease()
+        if self._open:
+            self._recount(LEASE_SECONDS)
 
     def close(self) -> None:
         """Seal what is open; idempotent.
@@ -188,11 +194,26 @@ class SpoolWriter:
 
     def _finish(self, spool_class: SpoolClass) -> None:
         segment = self._open.pop(spool_class)
-        self._done[segment.path] = segment.size
+        self._done[segment.path.name] = segment.size
         segment.seal()
 
-    def _recount(self) -> None:
+    def _recount(self, after_seconds: float) -> None:
+        """Count what others hold, and forget what the reader took of ours, if the last count is that long ago."""
         now = time.monotonic()
-        if now - self._counted >= _RECOUNT_SECONDS or not self._counted:
-            self._counted = now
-            self._done = {path: size for path, size in self._done.items() if path.exists()}
+        if self._counted and now - self._counted < after_seconds:
+            return
+        self._counted = now
+        sizes: dict[str, int] = {}
+        try:
+            with os.scandir(self.folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(SUFFIX):
+                        with contextlib.suppress(FileNotFoundError):  # the reader was quicker
+                            sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            pass  # no folder, no segments
+        except OSError:
+            return  # a folder that cannot be listed: the last count stays
+        own = f"{self._writer.nonce}-"
+        self._others = sum(size for name, size in sizes.items() if not name.startswith(own))
+        self._done = {name: size for name, size in self._done.items() if name in sizes}

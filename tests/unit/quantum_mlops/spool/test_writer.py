@@ -84,6 +84,70 @@ def test_what_the_reader_took_away_makes_room_again(tmp_path, pack, monkeypatch)
     writer.abandon()
 
 
+def fill(writer, spool_class, record):
+    """Write until the cap refuses; return how many were written."""
+    for written in range(100):
+        try:
+            writer.write(spool_class, [record], 1)
+        except SpoolFullError:
+            return written
+    raise AssertionError
+
+
+def test_two_writers_share_the_cap_of_their_folder(tmp_path, pack):
+    record = pack(0, {"text": "x" * 10_000}, "com.example.note")
+    first, second = (SpoolWriter(tmp_path, this_process(nonce * 12, "0"), cap_bytes=80_000) for nonce in "ab")
+    assert fill(first, BULK, record) == 6
+    assert fill(second, BULK, record) == 0  # bulk is lost first,
+    assert fill(second, LIFECYCLE, record) == 1  # by every writer
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 80_000
+    assert second.size_bytes < 11_000
+    first.abandon()
+    second.abandon()
+
+
+def test_what_another_writer_adds_later_is_counted_at_rotation(tmp_path, pack, monkeypatch):
+    monkeypatch.setattr(writer_module, "SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr(writer_module, "_RECOUNT_SECONDS", 0)
+    record = pack(0, {"text": "x" * 10_000}, "com.example.note")
+    first, second = (SpoolWriter(tmp_path, this_process(nonce * 12, "0"), cap_bytes=80_000) for nonce in "ab")
+    first.write(BULK, [record], 1)
+    assert fill(second, BULK, record) == 5
+    assert fill(first, BULK, record) == 1  # to the end of its segment, and no further
+    for path in tmp_path.glob("b*"):
+        path.unlink()
+    assert fill(first, BULK, record) == 4
+    first.abandon()
+    second.abandon()
+
+
+def test_a_writer_that_never_rotates_counts_the_others_with_its_lease(tmp_path, pack, monkeypatch):
+    record = pack(0, {"text": "x" * 10_000}, "com.example.note")
+    first, second = (SpoolWriter(tmp_path, this_process(nonce * 12, "0"), cap_bytes=80_000) for nonce in "ab")
+    first.write(BULK, [record], 1)
+    fill(second, BULK, record)
+    scans = []
+    real = os.scandir
+    monkeypatch.setattr(writer_module.os, "scandir", lambda folder: scans.append(folder) or real(folder))
+    first.renew_leases()
+    assert scans == []
+    later = time.monotonic() + 10
+    monkeypatch.setattr(writer_module.time, "monotonic", lambda: later)
+    first.renew_leases()
+    assert fill(first, BULK, record) == 0
+    assert len(scans) == 1
+    first.abandon()
+    second.abandon()
+
+
+def test_a_write_that_fits_lists_no_folder(writer, pack, monkeypatch):
+    writer.write(BULK, [pack(0)], 1)
+    monkeypatch.setattr(writer_module.os, "scandir", None)
+    writer.write(BULK, [pack(1)], 1)
+    monkeypatch.undo()
+    assert len(read_folder(writer.folder)) == 2
+
+
 def test_a_short_write_leaves_whole_frames_only(writer, pack, monkeypatch):
     writer.write(BULK, [pack(0)], 1)
     (path,) = writer.folder.iterdir()
