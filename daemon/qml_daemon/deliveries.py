@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -32,18 +33,7 @@ def read_deliveries(path: Path) -> list[Delivery]:
         LogError: the file cannot be read; ConfigError: it cannot be looked at.
 
     """
-    if not is_file(path):
-        return []
-    try:
-        connection = connect(path, "ro")
-        try:
-            rows = connection.execute(
-                "SELECT receiver, kind, status, created, attempts, settled, error, body FROM outbox ORDER BY number"
-            ).fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise log_error(error, path) from error
+    sql = "SELECT receiver, kind, status, created, attempts, settled, error, body FROM outbox ORDER BY number"
     decode = msgspec.msgpack.Decoder(Notification).decode
     return [
         Delivery(
@@ -56,5 +46,19 @@ def read_deliveries(path: Path) -> list[Delivery]:
             error=error,
             findings=[alert.finding_id for alert in decode(body).alerts],
         )
-        for receiver, kind, status, created, attempts, settled, error, body in rows
+        for receiver, kind, status, created, attempts, settled, error, body in read_outbox(path, sql)
     ]
+
+
+def read_outbox(path: Path, sql: str) -> list[Any]:
+    """Return the rows of a question to the outbox's file; none where there is no file. Raises as `read_deliveries`."""
+    if not is_file(path):
+        return []
+    try:
+        connection = connect(path, "ro")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise log_error(error, path) from error

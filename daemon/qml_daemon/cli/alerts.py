@@ -90,14 +90,20 @@ def _read(config: Path | None) -> "tuple[list[FindingHistory], list[Delivery]]":
     from qml_daemon.assembly import OUTBOX
     from qml_daemon.configuration import read_config
     from qml_daemon.deliveries import read_deliveries
+    from qml_daemon.firing import read_firing
     from qml_daemon.history import open_store, read_findings
 
     found = read_config(config, os.environ)
     reader = open_store(found)
     try:
-        return read_findings(reader), read_deliveries(found.state_dir / OUTBOX)
+        # The outbox first: a finding that closes meanwhile is then closed in the log, which counts.
+        deliveries = read_deliveries(found.state_dir / OUTBOX)
+        firing = read_firing(found.state_dir / OUTBOX)
+        findings = read_findings(reader)
     finally:
         reader.close()
+    known = {one.finding_id for one in findings}
+    return [*(one for one in firing if one.finding_id not in known), *findings], deliveries
 
 
 def _show_troubles(deliveries: "list[Delivery]", status: str) -> None:

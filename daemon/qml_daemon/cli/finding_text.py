@@ -49,8 +49,11 @@ def evidence_lines(finding: FindingHistory) -> Iterator[str]:
     for name, items in finding.details.items():
         yield f"{title(safe(name))}:"
         yield from (f"  {safe(detail_row(row))}" for row in items)
-    yield f"series: {safe(finding.series)}"
     evidence = finding.evidence
+    if evidence.processor is None:
+        yield "evidence: no longer in the log ([log] retention)"
+        return
+    yield f"series: {safe(finding.series)}"
     yield f"rules: {evidence.config_hash or 'unknown'}, processor {evidence.processor} {evidence.processor_version}"
     yield f"bundle: {'in --json' if evidence.bundle else 'none'}"
     yield f"events ({len(evidence.events)}):"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from qml_daemon.alert import Alert
 from qml_daemon.cli import main
-from quantum_mlops.clock import SECOND, ManualClock
+from qml_daemon.delivery.store import OutboxStore
+from quantum_mlops.clock import DAY, SECOND, ManualClock
 from quantum_mlops.events import Event, Evidence, FindingChanged, MetricLogged, type_name
 from quantum_mlops.transports.base import Commit, DeadLetter
 from quantum_mlops.transports.sqlite import SqliteLog
@@ -219,6 +221,36 @@ def test_alerts_show_gives_the_evidence(run: Run) -> None:
         run("alerts", "show", "zz")[2] == "quantum-mlops: no alert's id starts with 'zz'; see: quantum-mlops alerts\n"
     )
     assert run("alerts", "show", "")[2] == "quantum-mlops: 2 alerts start with ''; give more digits\n"
+
+
+@pytest.mark.usefixtures("log")
+def test_alerts_lists_what_still_fires_after_retention_removed_its_finding(run: Run, tmp_path: Path) -> None:
+    old, told, over = "88" * 16, "77" * 16, "3f2a" + "0" * 28
+    labels = {"backend": "ibm_osaka", "rule": "CircuitDrift"}
+    store = OutboxStore(tmp_path / "state" / "outbox.sqlite")
+    with store.transaction():
+        for finding_id in (old, told, over):
+            store.put("alerts", finding_id, Alert(
+                key=finding_id, fingerprint=finding_id, finding_id=finding_id, status="firing", rule="CircuitDrift",
+                severity="critical", starts=NOW - 40 * DAY, updated=NOW, open=[finding_id], labels=labels,
+                values={"hellinger": 0.3},
+            ))  # fmt: skip
+        ended = Alert(
+            key="e", fingerprint="e", finding_id="99" * 16, status="resolved", rule="CircuitDrift", severity="critical",
+            starts=NOW, updated=NOW, labels=labels,
+        )  # fmt: skip
+        store.put("alerts", "e", ended)
+    store.close()
+    stdout = run("alerts")[1]
+    assert stdout.startswith(
+        "FIRING critical CircuitDrift backend=ibm_osaka\n"
+        "  since 2026-10-11 12:00:00 UTC\n"
+        "  Hellinger 0.3\n"
+        f"  id {old}\n\n"
+        "FIRING critical CircuitDrift backend=ibm_hanoi"
+    )
+    assert "2 firing, 1 resolved, 0 notices\n" in stdout
+    assert "evidence: no longer in the log ([log] retention)\n" in run("alerts", "show", "88")[1]
 
 
 @pytest.mark.usefixtures("log")
