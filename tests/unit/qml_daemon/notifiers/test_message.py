@@ -142,7 +142,7 @@ def test_whatever_the_texts_slack_takes_the_message(parts: list[tuple[list[str],
 def test_an_alert_too_large_for_a_message_is_told_in_short(make_alert, make_notification) -> None:
     annotations = {"summary": "s" * 900, "description": "d" * 2900, **{f"a{n}": "x" * 600 for n in range(16)}}
     message = build_message([make_notification(make_alert(annotations=annotations), make_alert(1))])
-    headline, alert, *rest = message["attachments"][0]["blocks"]
+    _headline, alert, *rest = message["attachments"][0]["blocks"]
     first, *small_print = [element["text"] for element in alert["elements"]]
     assert first == f"*FIRING* {'s' * 499}…"
     assert "backend ibm_hanoi · qubits 0-1-2-3 · project iris" in small_print
