@@ -12,10 +12,11 @@ from shutil import rmtree
 from qml_daemon.assembly import STATUS, STORE
 from qml_daemon.demo.receiver import ADDRESS, MESSAGES
 from qml_daemon.status import read_status
-from quantum_mlops.errors import QuantumMlopsError, UserError
+from quantum_mlops.errors import LogLockedError, QuantumMlopsError, UserError
 from quantum_mlops.transports.lockfile import LockFile
 
 CONFIG = "quantum-mlops.toml"
+PIDS = "pids"
 _MARK = "# Written by `quantum-mlops demo`."
 _CONFIG_TEXT = f"""{_MARK} group_wait is 0 s and group_interval 1 s only so that nobody
 # has to wait for the show; without these two lines they are Alertmanager's 30 s and 5 m.
@@ -64,13 +65,32 @@ class House:
                 raise UserError(f"{self.folder}: not empty, and not of an earlier demo; choose another --dir")
             lock = self.store.with_name(STORE + ".lock")
             if lock.exists():
-                LockFile(lock).close()
+                self._take(lock)
             for place in (self.state, self.folder / "spool"):
                 rmtree(place, ignore_errors=True)
             for name in (ADDRESS, MESSAGES, "daemon.log", "training.log", "receiver.log"):
                 (self.folder / name).unlink(missing_ok=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(_CONFIG_TEXT, encoding="utf-8")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.config.write_text(_CONFIG_TEXT, encoding="utf-8")
+            (self.folder / PIDS).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.folder}: cannot be made: {error.strerror}; choose another --dir") from error
+
+    def keep(self) -> list[int]:
+        """Remember which processes stay, for the next demo in this folder; return their pids."""
+        pids = self.pids()
+        (self.folder / PIDS).write_text(" ".join(map(str, pids)), encoding="utf-8")
+        return pids
+
+    def _take(self, lock: Path) -> None:
+        """See that no daemon of an earlier demo still writes here."""
+        try:
+            LockFile(lock).close()
+        except LogLockedError as error:
+            kept = self.folder / PIDS
+            mend = f"kill {kept.read_text(encoding='utf-8')}" if kept.is_file() else str(error)
+            raise UserError(f"{self.folder}: the daemon of an earlier demo is still up: {mend}; or choose another --dir") from error
 
     def start_receiver(self) -> None:
         """Start the receiver and wait until it has an address."""

@@ -82,14 +82,17 @@ def play(what: Play) -> int:
             progress.say("\n".join(["The training failed:", *house.read_log("training")[-5:]]))
             return USERS_MISTAKE if training.returncode == USERS_MISTAKE else 1
         keep = what.keep
-        pids = house.pids()
+        pids = house.keep() if keep else []
         if not keep and house.stop() != 0:
             progress.say(f"The daemon did not stop cleanly; see {house.folder / 'daemon.log'}")
             return 1
+    except KeyboardInterrupt:
+        progress.say(f"\ninterrupted; everything is stopped; what was written is in {os.path.relpath(house.folder)}")
+        raise
     finally:
         if not keep:
             house.stop()
-    return _report(house, what, seen, pids if keep else [])
+    return _report(house, what, seen, pids)
 
 
 def _run(house: House, what: Play, progress: Progress) -> tuple[Seen, "subprocess.Popen[bytes]"]:

@@ -209,6 +209,12 @@ def load_schedule(options: argparse.Namespace) -> tuple[RecordedDevice, dict[int
     absent = [qubit for qubit in options.qubits if qubit >= device.num_qubits]
     if absent:
         raise LookupError(f"{device.name} has qubits 0 to {device.num_qubits - 1}, not {absent}")
+    edges = {frozenset(edge) for edge in device.coupling_map.get_edges()}
+    gaps = [pair for pair in zip(options.qubits, options.qubits[1:], strict=False) if frozenset(pair) not in edges]
+    if gaps:
+        raise LookupError(
+            f"{device.name}: qubits {gaps[0][0]} and {gaps[0][1]} are not neighbours; name four in a line"
+        )
     if options.after in NO_CHANGE:
         return device, {}
     after = Snapshot.load(options.backend, options.after)

@@ -160,3 +160,8 @@ def test_progress_is_plain_lines_when_it_is_piped(capsys):
         after_step(step, {"loss": 1.0} | ({"val_accuracy": 0.5} if step % 10 == 0 else {}))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"step {step:>4}/20  loss 1.000  validation accuracy 0.50" for step in (0, 10)]
+
+
+def test_qubits_that_are_no_line_are_refused_with_the_missing_neighbours(capsys):
+    assert script.main(["--qubits", "1-2-3-9"]) == 2
+    assert capsys.readouterr().err == "ibm_hanoi: qubits 3 and 9 are not neighbours; name four in a line\n"
