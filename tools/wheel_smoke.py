@@ -1,4 +1,4 @@
-"""Try an installed wheel: the emitter alone (bare), or a watched job on a recorded device (full)."""
+"""Try an installed wheel: the emitter alone (bare), or a watched job, the demo and a replay (full)."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def main() -> None:
     print(f"  ok: Python {sys.version.split()[0]},", ", ".join(f"{name} {version(name)}" for name in names))
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the console script that was installed beside this interpreter."""
     script = Path(sys.executable).parent / "quantum-mlops"
-    return subprocess.run([script, *arguments], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([script, *arguments], capture_output=True, text=True, check=False, timeout=seconds)
 
 
 def try_bare(folder: Path) -> None:
@@ -74,6 +74,19 @@ def try_full(folder: Path) -> None:
     done = command("doctor", "--json")
     expect(done.returncode in {0, 1} and json.loads(done.stdout), f"doctor: {done.stdout} {done.stderr}")
     expect(command("--help").returncode == 0, "help")
+    try_demo()
+
+
+def try_demo() -> None:
+    """Run daemon, processors and notifier over a device that changes; the stored log gives the same findings."""
+    del os.environ["QML_SPOOL_DIR"]  # the demo has a spool of its own
+    with tempfile.TemporaryDirectory() as folder:
+        done = command("demo", "--dir", folder, "--change-at", "25", seconds=170)
+        told = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        expect(done.returncode == 0, f"the demo to end with 0, got {done.returncode}: {told}")
+        expect("[FIRING]" in done.stdout and "[RESOLVED]" in done.stdout, f"an alert that opens and closes: {told}")
+        done = command("replay", "--config", str(Path(folder) / "quantum-mlops.toml"))
+        expect(done.returncode == 0, f"a replay with the same findings: {done.stdout[-3000:]} {done.stderr[-3000:]}")
 
 
 def expect(held: object, what: str) -> None:
