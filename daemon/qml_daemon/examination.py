@@ -127,6 +127,10 @@ def _store(config: Config) -> Iterator[Examined]:
     try:
         ends = {stream.value: sum(reader.end(stream, n) for n in range(reader.partitions)) for stream in Stream}
         yield Examined("log", "ok", ", ".join(f"{count} {name}" for name, count in ends.items()))
+        letters = Stream.DEAD_LETTERS
+        dead = sum(reader.end(letters, n) - reader.start(letters, n) for n in range(reader.partitions))
+        if dead:
+            yield Examined("dead letters", "note", f"{dead} kept with their reasons; see: quantum-mlops tail {letters}")
         last = [reader.read(Stream.EVENTS, n, reader.end(Stream.EVENTS, n) - 1, 1) for n in range(reader.partitions)]
         ahead = max((records[0].ingestedtime for records in last if records), default=0) - time.time_ns()
         if ahead > CLOCK_SECONDS * SECOND:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 _CHUNK = 500
 _LONGEST_DATA = 160
+_MOST_BYTES = 4096
 
 
 class StreamName(StrEnum):
@@ -110,12 +111,17 @@ def _line(record: "Record") -> str:
     event = record.event
     when = paint(format_time(record.ingestedtime)[11:23], "dim")
     if not isinstance(event, Event):
-        origin = getattr(event, "origin", "undecodable")
-        return f"{when} {paint(origin, 'red')} {safe(event.reason)}"
+        origin, key = getattr(event, "origin", "undecodable"), getattr(event, "key", None)
+        name = "" if key is None else safe(f"({key[0]}, {key[1]})")
+        data = _shorten(safe(event.data[:_MOST_BYTES].decode("utf-8", "replace")))
+        return " ".join(part for part in (when, paint(origin, "red"), safe(event.reason), name, data) if part)
     context = event.context
     places = (("run", context.runid), ("step", context.step), ("experiment", context.experimentid))
     where = " ".join(f"{name}={safe(str(value))}" for name, value in places if value is not None)
-    data = safe(codec.encode_data(event.data).decode("utf-8", "replace"))
-    short = data if len(data) <= _LONGEST_DATA else data[: _LONGEST_DATA - 1] + "…"
+    short = _shorten(safe(codec.encode_data(event.data).decode("utf-8", "replace")))
     name = paint(f"{short_name(event.type) or safe(event.type):<20}", "bold")
     return " ".join(part for part in (when, name, safe(event.partitionkey), where, short) if part)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_DATA else text[: _LONGEST_DATA - 1] + "…"

@@ -72,7 +72,10 @@ def log(tmp_path: Path) -> None:
     metric = MetricLogged(values={"loss": 0.5})
     log.append(
         [Event(id=f"{n}", source="s", type=type_name("metric.logged"), time=NOW, partitionkey="iris", data=metric) for n in range(20)],
-        dead_letters=[DeadLetter(data=b"x", reason="no event", origin="spool")],
+        dead_letters=[
+            DeadLetter(data=b"x", reason="no event", origin="spool"),
+            DeadLetter(data=b"\x1b[2J" + b"y" * 500, reason="too many", origin="processor:drift", key=("qml://h/n\a", "7")),
+        ],
     )  # fmt: skip
     found = [finding("opened", 0, NOW), finding("closed", 1, NOW + 90 * SECOND), finding("opened", 0, NOW, "77" * 16)]
     log.commit(0, Commit(findings=found, watermark=b""))
@@ -259,7 +262,9 @@ def test_tail_shows_the_last_ones(run: Run) -> None:
     assert stdout == '12:00:00.000 metric.logged        iris {"values":{"loss":0.5}}\n' * 2
     lines = [json.loads(line) for line in run("tail", "findings", "--json")[1].splitlines()]
     assert [line["type"].split(".")[2] for line in lines] == ["opened", "closed", "opened"]
-    assert run("tail", "dead_letters")[1] == "12:00:00.000 spool no event\n"
+    assert run("tail", "dead_letters")[1] == (
+        f"12:00:00.000 spool no event x\n12:00:00.000 processor:drift too many (qml://h/n?, 7) ?[2J{'y' * 155}…\n"
+    )
     assert run("tail", "summaries")[1] == ""
 
 
@@ -280,7 +285,9 @@ def test_doctor_is_well_without_a_daemon_and_in_json(run: Run) -> None:
     assert code == 0
     assert found["configuration"] == found["log"] == found["state folder"] == "ok"
     assert found["daemon"] == "note"
-    assert "sqlite" in run("doctor")[1]
+    stdout = run("doctor")[1]
+    assert "sqlite" in stdout
+    assert "note dead letters  2 kept with their reasons; see: quantum-mlops tail dead_letters\n" in stdout
 
 
 def test_doctor_exits_with_1_on_a_store_that_is_none(run: Run, tmp_path: Path) -> None:
