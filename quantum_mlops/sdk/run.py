@@ -72,9 +72,11 @@ class Run:
         self._recorder = recorder
         self._tags = _tags(tags, recorder.notices)
         self._started = self._beat = 0.0
+        self._asked = False
 
     def start(self) -> Self:
         """Begin; nothing happens where it has begun already. A run that ended begins anew, with a new id."""
+        self._asked = True
         recorder = self._recorder
         if self.active or not recorder.start():
             return self
@@ -100,10 +102,16 @@ class Run:
         return [Item("run.started", started)]
 
     def end(self, status: Status = "completed", failure: Failure | None = None) -> None:
-        """End; nothing happens where it is not running, or was begun by another process."""
-        if not self.active:
-            return
+        """End; nothing happens where it is not running (said once if it never began), or another process began it."""
         recorder = self._recorder
+        if not self.active:
+            if not self._asked and recorder.enabled:
+                recorder.notices.once(
+                    "never begun",
+                    f"run {self.name!r} ends but never began, so nothing was recorded as part of it: "
+                    f"use `quantum_mlops.run({self.name!r}).start()` or `with quantum_mlops.run({self.name!r}):`",
+                )
+            return
         for canary in self.canaries:
             canary.cancel()
         self.canaries.clear()

@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
+from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.run import HEARTBEAT_SECONDS
+from quantum_mlops.sdk.settings import Settings
 
 
 def logged(written):
@@ -177,6 +179,30 @@ def test_starting_twice_is_starting_once_and_an_ended_run_begins_anew(recorder, 
     run.end("cancelled")
     assert len(written("run.started")) == 2
     assert [event.data.status for event in written("run.ended")] == ["completed", "cancelled"]
+
+
+def test_ending_a_run_that_never_began_is_said_once_with_its_mend(recorder, written, capsys):
+    run = recorder.run("cell")
+    recorder.log_metrics({"a": 1})
+    run.end()
+    run.end()
+    recorder.run("other").end()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("quantum-mlops: run 'cell' ends but never began")
+    assert "quantum_mlops.run('cell').start()" in line
+    assert [event.data.implicit for event in written("run.started")] == [True]
+
+
+def test_ending_twice_or_with_a_recorder_that_is_off_says_nothing(recorder, spool, capsys):
+    run = recorder.run("x").start()
+    run.end()
+    run.end()
+    off = Recorder(Settings(spool=str(spool), enabled=False))
+    off.run("y").end()
+    recorder.close()
+    with recorder.run("z"):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_events_outside_a_run_share_one_implicit_run(recorder, written):
