@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the wheel and tries it away from the checkout: bare, with the lowest and with the highest versions.
 # The highest run uses a second Python where the machine has one.
+# uv is quick and is fetched by pip if absent; where uv cannot reach the index, pip itself does the work.
 set -eu
 
 root=$PWD
@@ -12,7 +13,7 @@ wheel=$(ls "$work"/dist/*.whl)
 echo "wheel: $(basename "$wheel"), $(du -k "$wheel" | cut -f1) KiB"
 
 uv=$(command -v uv || echo "$root/.venv/bin/uv")
-[ -x "$uv" ] || { "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check uv; uv=$root/.venv/bin/uv; }
+[ -x "$uv" ] || "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check uv >&2 || true
 
 python_for() {
     for candidate in "$@"; do
@@ -25,7 +26,17 @@ install() { # folder, python, pip arguments…
     folder=$1 python=$2
     shift 2
     "$python" -m venv --without-pip "$folder"
-    VIRTUAL_ENV="$folder" "$uv" pip install --quiet --compile-bytecode "$@"
+    install_with_uv "$@" || install_with_pip "$@"
+}
+
+install_with_uv() {
+    [ -x "$uv" ] && VIRTUAL_ENV="$folder" "$uv" pip install --quiet --compile-bytecode "$@"
+}
+
+install_with_pip() {
+    echo "wheel test: uv did not succeed, going on with pip (a minute or two)" >&2
+    "$folder/bin/python" -m ensurepip >/dev/null
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 echo "bare: msgspec and wrapt only"
