@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from qml_daemon.cli.options import ConfigOption
+from qml_daemon.cli.options import ConfigOption, JsonOption
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,19 +15,33 @@ def _config() -> None:
 
 
 @app.command("check")
-def check_config(config: ConfigOption = None) -> None:
+def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the configuration, with the environment overlay; every mistake with its place, exit code 2.
 
     \b
     Examples:
       quantum-mlops config check
       quantum-mlops config check --config quantum-mlops.toml
+      quantum-mlops config check --json
     """
     from qml_daemon.configuration import read_config
     from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 
     found = read_config(config, os.environ)
     build_notifiers(found, load_kinds())
+    if as_json:
+        import json
+
+        # By name, as the lines below: the settings of receivers may hold secrets.
+        shown = {
+            "path": None if found.path is None else str(found.path),
+            "receivers": {name: list(kinds) for name, kinds in found.receivers.items()},
+            "thresholds": [rule.name for rule in found.rules.threshold],
+            "state_dir": str(found.state_dir),
+            "spool_dir": str(found.spool_dir),
+        }
+        print(json.dumps(shown))
+        return
     print(f"{found.path or 'no file, the defaults'}: ok")
     print(f"  receivers  {', '.join(f'{name} ({chr(44).join(kinds)})' for name, kinds in found.receivers.items())}")
     print(f"  thresholds {', '.join(rule.name for rule in found.rules.threshold) or 'none'}")

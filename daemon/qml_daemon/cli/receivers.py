@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qml_daemon.cli.options import ConfigOption
+from qml_daemon.cli.options import ConfigOption, JsonOption
 
 app = typer.Typer(help="The receivers of alerts.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,6 +22,7 @@ def try_receivers(
         str | None, typer.Argument(help="A receiver; all where it is left out.", show_default=False)
     ] = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Send a test message to receivers, past the daemon and its outbox; exit code 1 if one did not take it.
 
@@ -29,6 +30,7 @@ def try_receivers(
     Examples:
       quantum-mlops receivers test
       quantum-mlops receivers test team
+      quantum-mlops receivers test --json
     """
     from qml_daemon.configuration import read_config
     from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
@@ -39,17 +41,22 @@ def try_receivers(
     found = read_config(config, os.environ)
     if name is not None and name not in found.receivers:
         raise ConfigError(f"no receiver is called {name!r}{suggest(name, list(found.receivers))}")
-    failed = 0
+    tried: list[dict[str, str | None]] = []
     for (receiver, kind), notifier in build_notifiers(found, load_kinds()).items():
         if name not in (None, receiver):
             continue
+        reason = None
         try:
             notifier.send([trial_notification(receiver, time.time_ns())])
         except DeliveryError as error:
-            failed += 1
-            print(f"{receiver} ({kind}): failed: {error}")
-        else:
-            print(f"{receiver} ({kind}): ok")
+            reason = str(error)
         finally:
             notifier.close()
-    return 1 if failed else 0
+        tried.append({"receiver": receiver, "kind": kind, "error": reason})
+        if not as_json:
+            print(f"{receiver} ({kind}): {'ok' if reason is None else f'failed: {reason}'}", flush=True)
+    if as_json:
+        import json
+
+        print(json.dumps(tried))
+    return 0 if all(one["error"] is None for one in tried) else 1

@@ -307,3 +307,26 @@ def test_config_check_says_what_is_in_force(run: Run, tmp_path: Path) -> None:
     code, stdout, _ = run("config", "check")
     assert code == 0
     assert stdout.splitlines()[:2] == ["no file, the defaults: ok", "  receivers  log (log)"]
+
+
+def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("http://127.0.0.1:1/hidden/token")
+    (tmp_path / "quantum-mlops.toml").write_text(
+        '[receivers.team]\nslack = { url_file = "url", timeout = "500ms" }\nlog = {}\n[route]\nreceiver = "team"\n'
+        '[[rules.threshold]]\nname = "Low"\nmetric = "accuracy"\nbelow = 0.5\n'
+    )
+    code, checked, _ = run("config", "check", "--json")
+    assert code == 0
+    assert json.loads(checked) == {
+        "path": str(tmp_path / "quantum-mlops.toml"),
+        "receivers": {"team": ["slack", "log"]},
+        "thresholds": ["Low"],
+        "state_dir": str(tmp_path / "state"),
+        "spool_dir": str(tmp_path / "state" / "spool"),
+    }
+    code, tried, _ = run("receivers", "test", "--json")
+    assert code == 1
+    by_kind = {one["kind"]: one["error"] for one in json.loads(tried)}
+    assert by_kind["log"] is None
+    assert by_kind["slack"] == "no connection (ConnectError)"
+    assert "hidden" not in checked + tried
