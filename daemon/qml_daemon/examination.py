@@ -15,6 +15,7 @@ from qml_daemon.assembly import STATUS, store_path
 from qml_daemon.configuration import read_config
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.status import Status, read_status
+from qml_daemon.training import training_need
 from quantum_mlops.clock import SECOND
 from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
@@ -53,6 +54,9 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     status = read_status(config.state_dir / STATUS)
     found += [_folder(config.state_dir), _disk(config.state_dir)]
     found += [*_daemon(status), *_store(config), _spool(config, status)]
+    need = training_need(config, environ)
+    if need is not None:
+        found.append(Examined("target", "note", need))
     return found
 
 

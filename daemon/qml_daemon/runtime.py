@@ -10,11 +10,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 
 from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker
+from qml_daemon.training import training_need
 from qml_processors.runner import apply_config
 from qml_processors.runner.collector import settle
 from quantum_mlops.config.sections import Config
@@ -73,14 +75,16 @@ class Daemon:
         settle()
         self._write_status("ready")
 
-    def describe(self) -> str:
-        """Return what READY says: where everything is."""
+    def describe(self, environ: Mapping[str, str]) -> str:
+        """Return what READY says: where everything is, and what training code needs to find it."""
+        need = training_need(self.config, environ)
         kinds = sorted(f"{receiver} ({kind})" for receiver, kind in self._parts.notifiers)
         names = sorted(processor.name for processor in self._parts.processors)
         place = "memory" if self.config.log.kind == "memory" else str(store_path(self.config))
         return (
             f"quantum-mlops {__version__} READY pid={os.getpid()} log={place} spool={self.config.spool_dir}"
             f" config={self.config.path or 'defaults'} processors={','.join(names)} receivers={', '.join(kinds)}"
+            + ("" if need is None else f"; {need}")
         )
 
     def run(self) -> None:

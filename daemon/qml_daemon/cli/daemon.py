@@ -36,7 +36,7 @@ def run_daemon(config: ConfigOption = None) -> int:
         signal.signal(number, stop)
     try:
         daemon.start()
-        print(daemon.describe(), file=sys.stderr, flush=True)
+        print(daemon.describe(os.environ), file=sys.stderr, flush=True)
         notify_systemd(os.environ, "READY=1")
         daemon.run()
     finally:

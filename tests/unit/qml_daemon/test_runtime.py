@@ -160,6 +160,16 @@ def test_a_daemon_with_its_log_in_memory_writes_no_file(config, tmp_path: Path) 
     daemon = Daemon(memory)
     daemon.start()
     daemon._step()
-    assert "log=memory" in daemon.describe()
+    assert "log=memory" in daemon.describe({})
     daemon.close()
     assert not config.state_dir.exists()
+
+
+def test_ready_tells_what_training_code_needs_to_find_a_spool_of_the_file(config: Config) -> None:
+    spool = config.state_dir / "spool"
+    daemon = Daemon(config)
+    phrase = f"training code needs QML_TARGET=spool:{spool}"
+    assert daemon.describe({}).endswith(f"; {phrase}")
+    for environ in ({"QML_TARGET": f"spool:{spool}"}, {"QML_STATE_DIR": str(config.state_dir)}):
+        assert "training code" not in daemon.describe(environ)
+    daemon.close()

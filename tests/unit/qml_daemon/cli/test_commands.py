@@ -290,6 +290,14 @@ def test_doctor_is_well_without_a_daemon_and_in_json(run: Run) -> None:
     assert "note dead letters  2 kept with their reasons; see: quantum-mlops tail dead_letters\n" in stdout
 
 
+def test_doctor_tells_what_training_code_needs_to_find_a_spool_of_the_file(run: Run, tmp_path: Path) -> None:
+    assert "training code" not in run("doctor")[1]
+    (tmp_path / "quantum-mlops.toml").write_text('[spool]\ndir = "elsewhere"\n')
+    code, stdout, _ = run("doctor")
+    assert code == 0
+    assert f"note target        training code needs QML_TARGET=spool:{tmp_path}/elsewhere\n" in stdout
+
+
 def test_doctor_exits_with_1_on_a_store_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "store.sqlite").write_bytes(b"no database" * 1000)
