@@ -20,7 +20,10 @@ from quantum_mlops.config.rules import Rules
 from quantum_mlops.errors import DecodeError
 from quantum_mlops.events import Event
 
-MAX_BUNDLE_BYTES = 24 * 1024
+MAX_STATE_BYTES = 24 * 1024
+"""The largest state that a bundle holds, before base64; 32 KiB after it."""
+MAX_BUNDLE_BYTES = 48 * 1024
+"""The longest bundle, as text. The rest of the 64 KiB of a derived event is for what the finding says."""
 _NO_EVENT = Raw(b"null")
 
 
@@ -45,7 +48,7 @@ _decode = msgspec.json.Decoder(Bundle).decode
 
 def pack(series: Series, cause: Cause, opening: int) -> str | None:
     """Return the bundle of a finding, or None where there is none or it is over the limit."""
-    if cause.before is None or len(cause.before) > MAX_BUNDLE_BYTES:
+    if cause.before is None or len(cause.before) > MAX_STATE_BYTES:
         return None
     data = _encode(
         Bundle(
@@ -78,8 +81,16 @@ def unpack(text: str) -> Bundle:
 
 
 def reproduce(bundle: Bundle, processor: Processor[Any]) -> Iterable[Output]:
-    """Run the step of the bundle again and return what the processor says."""
-    state = msgspec.msgpack.decode(base64.b64decode(bundle.state), type=processor.state)
+    """Run the step of the bundle again and return what the processor says.
+
+    A state of an older version is migrated, as the runner does.
+
+    Raises:
+        DecodeError: the bundle's state or event cannot be read.
+        StateTooNewError: the bundle is of a newer version of the processor.
+
+    """
+    state = _state_of(bundle, processor)
     if bundle.event == _NO_EVENT:
         return list(processor.on_timer(state, bundle.time, bundle.rules))
     return list(processor.apply(state, event_of(bundle, bundle.event), bundle.rules))
@@ -90,6 +101,16 @@ def identify(bundle: Bundle, rule: str) -> str:
     return finding_id(
         rule, series_name(bundle.processor, bundle.partitionkey, bundle.key), *bundle.armed, bundle.opening
     )
+
+
+def _state_of(bundle: Bundle, processor: Processor[Any]) -> Any:
+    try:
+        raw = base64.b64decode(bundle.state, validate=True)
+        if bundle.version == processor.version:
+            return msgspec.msgpack.decode(raw, type=processor.state)
+        return processor.migrate(raw, bundle.version)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise DecodeError(f"no bundle: its state: {error}", bundle.state.encode()) from error
 
 
 def event_of(bundle: Bundle, raw: Raw) -> Event:
