@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
 from qml_daemon.deliveries import Delivery
 from qml_daemon.history import FindingHistory
+from qml_daemon.reproduction import bundle_absence
 from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND
 from quantum_mlops.timestamps import format_time
@@ -55,7 +56,10 @@ def evidence_lines(finding: FindingHistory) -> Iterator[str]:
         return
     yield f"series: {safe(finding.series)}"
     yield f"rules: {evidence.config_hash or 'unknown'}, processor {evidence.processor} {evidence.processor_version}"
-    yield f"bundle: {'in --json' if evidence.bundle else 'none'}"
+    if evidence.bundle is None:
+        yield f"no bundle: {safe(bundle_absence(finding.rule, evidence.processor))}"
+    else:
+        yield f"bundle: in --json; run it again: quantum-mlops replay --finding {finding.finding_id[:12]}"
     yield f"events ({len(evidence.events)}):"
     yield from (f"  {safe(source)} {safe(number)}" for source, number in evidence.events)
 

@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qml_daemon.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from qml_daemon.reproduction import Reproduction
+    from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 
 def replay_log(
@@ -16,6 +20,15 @@ def replay_log(
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Show findings from then on (RFC 3339).", show_default=False)
+    ] = None,
+    finding: Annotated[
+        str | None,
+        typer.Option(
+            "--finding",
+            metavar="ID",
+            help="Only this finding, from its bundle; an id or its first digits.",
+            show_default=False,
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -27,10 +40,15 @@ def replay_log(
     beginning of the log they may differ: exit code 1.
 
     \b
+    With --finding only the step that opened it runs again, from the evidence bundle in the alert:
+    exit code 0 where the same finding comes out with the same id, else 1 (also where it has no bundle).
+
+    \b
     Examples:
       quantum-mlops replay
       quantum-mlops replay --log build/demo/state/store.sqlite
       quantum-mlops replay --since 2026-11-20T12:00:00Z --json
+      quantum-mlops replay --finding 3f2a91
     """
     from qml_daemon.comparison import compare_replay
     from qml_daemon.configuration import read_config
@@ -38,11 +56,15 @@ def replay_log(
     from quantum_mlops.errors import UserError
     from quantum_mlops.timestamps import parse_time
 
+    if finding is not None and since is not None:
+        raise UserError("--finding and --since exclude each other: one finding needs no time")
     try:
         start = 0 if since is None else parse_time(since)
     except ValueError as error:
         raise UserError(f"--since: {error}; write it like 2026-11-20T12:00:00Z") from error
     reader = open_store(read_config(config, os.environ), log)
+    if finding is not None:
+        return _replay_finding(reader, finding, as_json=as_json)
     try:
         found = compare_replay(reader, start)
     finally:
@@ -60,3 +82,32 @@ def replay_log(
     same = sum(one.verdict == "same" for one in found.transitions)
     print(f"identical: {same} of {len(found.transitions)} (events replayed: {found.events})")
     return 0 if found.is_identical else 1
+
+
+def _replay_finding(reader: "SqliteReader", prefix: str, *, as_json: bool) -> int:
+    from qml_daemon.reproduction import reproduce_finding
+
+    try:
+        found = reproduce_finding(reader, prefix)
+    finally:
+        reader.close()
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(_line(found))
+    return 0 if found.verdict == "identical" else 1
+
+
+def _line(found: "Reproduction") -> str:
+    from qml_daemon.cli.terminal import safe
+
+    if found.verdict == "no bundle":
+        return f"no bundle: {safe(found.reason or '')} (finding {found.finding_id})"
+    version = f"{safe(found.processor or 'unknown')} {found.processor_version}"
+    if found.installed_version != found.processor_version:
+        version += f", installed {found.installed_version}"
+    reason = f": {safe(found.reason)}" if found.reason else ""
+    ids = f"finding {found.finding_id}, reproduced {found.reproduced_id or 'none'}"
+    return f"{found.verdict}{reason} ({ids}; {safe(found.rule)}, {version})"
