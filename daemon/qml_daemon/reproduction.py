@@ -109,7 +109,7 @@ def _read_opening(reader: SqliteReader, prefix: str) -> tuple[Event, FindingChan
             if identity.startswith(prefix):
                 first.setdefault(identity, (event, event.data))
     if not first:
-        raise UserError(f"no finding's id starts with {prefix!r}; see: quantum-mlops alerts")
+        raise UserError(f"no finding in the log has an id that starts with {prefix!r}; see: quantum-mlops alerts")
     if len(first) > 1:
         raise UserError(f"{len(first)} findings start with {prefix!r}; give more digits")
     return next(iter(first.values()))

@@ -273,7 +273,7 @@ def test_a_bundle_that_is_none_is_one_line_and_exit_code_1(run: Run, store: Call
 def test_a_wrong_id_is_one_line_and_exit_code_2(run: Run, store: Callable[..., None], opened: Event) -> None:
     store(changed(opened, finding_id="77" * 16), changed(opened, finding_id="78" * 16))
     for arguments, line in (
-        (["zz"], "no finding's id starts with 'zz'; see: quantum-mlops alerts"),
+        (["zz"], "no finding in the log has an id that starts with 'zz'; see: quantum-mlops alerts"),
         (["7"], "2 findings start with '7'; give more digits"),
         (["77", "--since", "2026-11-20T12:00:00Z"], "--finding and --since exclude each other: one finding needs no time"),
     ):  # fmt: skip
