@@ -1,5 +1,7 @@
 """Run every benchmark in a process of its own, print one table, write build/bench.json.
 
+Where only some are asked for, build/bench-part.json is written: the whole table stays that of one run.
+
 Each module beside this file has `rows()`: a list of {name, value, unit, bar, holds}. `bar` is the
 bound as text, or null where a figure only stands beside another for comparison.
 """
@@ -15,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-OUT = HERE.parent / "build" / "bench.json"
+OUT = HERE.parent / "build"
+LONGEST_SECONDS = 900
 Row = dict[str, Any]
 
 
@@ -56,14 +59,20 @@ def measure(path: Path) -> list[Row]:
         "spec.loader.exec_module(module)\n"
         "print('\\n' + json.dumps(module.rows()))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, timeout=900
-    )
+    command = [sys.executable, "-c", code, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return [failed(path, f"not done after {LONGEST_SECONDS} s")]
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return [{"name": path.stem, "value": f"failed: {last}", "unit": "", "bar": "runs", "holds": False}]
+        return [failed(path, (done.stderr.strip().splitlines() or ["no message"])[-1])]
     rows: list[Row] = json.loads(done.stdout.strip().splitlines()[-1])
     return rows
+
+
+def failed(path: Path, why: str) -> Row:
+    """Return the row of a module that gave none."""
+    return {"name": path.stem, "value": f"failed: {why}", "unit": "", "bar": "runs", "holds": False}
 
 
 def show(row: Row) -> None:
@@ -99,10 +108,11 @@ def main() -> int:
             show(row)
         print(f"  ({path.stem}: {time.monotonic() - began:.0f} s)", file=sys.stderr)
         rows += found
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    OUT.mkdir(exist_ok=True)
+    out = OUT / ("bench-part.json" if chosen else "bench.json")
+    out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     missed = [row["name"] for row in rows if not row["holds"]]
-    print(f"{len(rows) - 2} figures, {len(missed)} missed; written to {OUT.relative_to(HERE.parent)}")
+    print(f"{len(rows) - 2} figures, {len(missed)} missed; written to {out.relative_to(HERE.parent)}")
     return 1 if missed else 0
 
 
