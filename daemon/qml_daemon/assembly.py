@@ -61,7 +61,8 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     processors = _load_processors()
     log = _open_log(config, around.clock)
     try:
-        store = OutboxStore(None if config.log.kind == "memory" else config.state_dir / OUTBOX)
+        outbox_path = None if config.log.kind == "memory" else config.state_dir / OUTBOX
+        store = OutboxStore(outbox_path, config.log.durability)
     except BaseException:
         log.close()
         raise

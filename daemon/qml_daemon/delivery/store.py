@@ -21,6 +21,7 @@ from quantum_mlops.transports.schema import log_error
 VERSION = 1
 APPLICATION_ID = 0x514D4C58  # "QMLX"
 Outcome = Literal["sent", "failed"]
+_SYNCHRONOUS = {"normal": "NORMAL", "power-loss": "FULL"}
 
 _TABLES = """
 CREATE TABLE positions (partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
@@ -54,13 +55,14 @@ class OutboxStore:
 
     Args:
         path: the file, or None for one in memory (with a log in memory).
+        durability: as the log's: "normal" survives the death of the process, "power-loss" that of the machine.
 
     Raises:
         LogError: the file cannot be opened or is damaged; LogVersionError: it is newer than this program.
 
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, durability: Literal["normal", "power-loss"] = "normal") -> None:
         self.path = path or Path(":memory:")
         try:
             if path is not None:
@@ -71,7 +73,7 @@ class OutboxStore:
         except OSError as error:
             raise LogError(f"{self.path}: cannot open the outbox: {error.strerror}") from error
         try:
-            self._set_up()
+            self._set_up(_SYNCHRONOUS[durability])
         except sqlite3.Error as error:
             self._connection.close()
             raise log_error(error, self.path) from error
@@ -196,7 +198,7 @@ class OutboxStore:
         except sqlite3.Error as error:
             raise log_error(error, self.path) from error
 
-    def _set_up(self) -> None:
+    def _set_up(self, synchronous: str) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if version and application != APPLICATION_ID:
@@ -204,7 +206,7 @@ class OutboxStore:
         if version > VERSION:
             raise LogVersionError(f"{self.path}: written by a newer quantum-mlops; upgrade")
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(f"PRAGMA synchronous = {synchronous}")
         if not version:
             pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {pragmas} COMMIT;")

@@ -173,3 +173,12 @@ def test_ready_tells_what_training_code_needs_to_find_a_spool_of_the_file(config
     for environ in ({"QML_TARGET": f"spool:{spool}"}, {"QML_STATE_DIR": str(config.state_dir)}):
         assert "training code" not in daemon.describe(environ)
     daemon.close()
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [("normal", 1), ("power-loss", 2)])
+def test_the_outbox_is_as_durable_as_the_log(config: Config, durability: str, synchronous: int) -> None:
+    log = msgspec.structs.replace(config.log, durability=durability)
+    daemon = Daemon(msgspec.structs.replace(config, log=log))
+    (row,) = daemon._parts.store._connection.execute("PRAGMA synchronous").fetchall()
+    daemon.close()
+    assert row == (synchronous,)
