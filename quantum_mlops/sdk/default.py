@@ -80,10 +80,11 @@ def run(
 ) -> Run:
     """Return a run: a context manager, a decorator, or a handle with `.start()` and `.end()`.
 
-    `with run("vqc-1"):` for scripts, `@run("train")` for functions and coroutine functions (each call
-    is a run), `r = run("cell-1").start()` … `r.end()` for notebooks, where it stays current for later
-    cells. An exception that passes through ends the run as failed, and is not changed. `experiment`
-    and `variant` name the side of an A/B test that the run is on.
+    `with run("vqc-1"):` for scripts, `@run("train")` for functions, coroutine functions and
+    generators (each call is a run; a generator's is current in its body only),
+    `r = run("cell-1").start()` … `r.end()` for notebooks, where it stays current for later cells.
+    An exception that passes through ends the run as failed, and is not changed. `experiment` and
+    `variant` name the side of an A/B test that the run is on.
     """
     return recorder.run(name, experiment=experiment, variant=variant, tags=tags, mlflow_run=mlflow_run)
 

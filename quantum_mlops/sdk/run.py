@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from quantum_mlops.events import Context, Failure, RunEnded, RunHeartbeat, RunStarted
 from quantum_mlops.sdk.entry import Entry, Item
+from quantum_mlops.sdk.generator import span_async_generator, span_generator
 from quantum_mlops.sdk.notice import Notices, describe
 from quantum_mlops.sdk.software import code_version, sdk_versions
 
@@ -148,7 +149,15 @@ class Run:
         self.end(status, failure)
 
     def __call__(self, function: _F) -> _F:
-        """Decorate a function or coroutine function: each call is one run of this name."""
+        """Decorate a function, coroutine function, generator function or async generator function.
+
+        Each call is one run of this name. That of a generator lasts from its first item to its end
+        (left early it is cancelled) and is current while the body runs, not in the loop that takes its items.
+        """
+        if inspect.isgeneratorfunction(function):
+            return span_generator(function, self._recorder.runs, self._another)  # type: ignore[return-value]
+        if inspect.isasyncgenfunction(function):
+            return span_async_generator(function, self._recorder.runs, self._another)  # type: ignore[return-value]
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -180,6 +189,7 @@ class RunBook:
     def __init__(self) -> None:
         self.numbers = itertools.count()
         self.active: list[Run] = []
+        self._parked: list[Run] = []
         self._implicit: dict[str, Run] = {}
         self._current: ContextVar[Run | None] = ContextVar("quantum_mlops_run", default=None)
         self.entered = self._current.get
@@ -225,15 +235,36 @@ class RunBook:
         """Make the run before it current again."""
         if self._current.get() is run:
             self._current.set(run.parent)
-        with contextlib.suppress(ValueError):  # ended twice at once
-            self.active.remove(run)
+        for runs in (self.active, self._parked):
+            with contextlib.suppress(ValueError):  # in the other one, or ended twice at once
+                runs.remove(run)
+
+    def park(self, run: Run, outer: Run | None) -> Run | None:
+        """Make `outer` current here while a generator's run waits; return what was current."""
+        inner = self._current.get()
+        self._current.set(outer)
+        if run.active:
+            self._parked.append(run)
+            with contextlib.suppress(ValueError):  # ended meanwhile by another thread
+                self.active.remove(run)
+        return inner
+
+    def unpark(self, run: Run, inner: Run | None) -> Run | None:
+        """Make `inner` current here, the generator's run or one its body began; return what was current."""
+        outer = self._current.get()
+        self._current.set(inner)
+        if run.active:
+            self.active.append(run)
+            with contextlib.suppress(ValueError):  # ended meanwhile by another thread
+                self._parked.remove(run)
+        return outer
 
     def heartbeats(self, now: float) -> list[Entry]:
         """Return the heartbeats that are due at the monotonic time `now`. For the writer thread."""
         return [beat for run in self._owned() if (beat := run.heartbeat(now)) is not None]
 
     def _owned(self) -> list[Run]:
-        return [*self.active, *self._implicit.values()]
+        return [*self.active, *self._parked, *self._implicit.values()]
 
     def end_all(self) -> None:
         """End what this process left open: at its exit."""
