@@ -1,5 +1,11 @@
-"""Hypothesis runs the same examples everywhere; strategies for every event of the contract."""
+"""Hypothesis runs the same examples everywhere; strategies for every event of the contract.
 
+Tests marked `system_tool(name)` need a tool of the system that a newcomer's machine may lack, or not permit:
+there they are deselected and the summary says so. Where the environment variable `CI` is set they run, and fail.
+"""
+
+import os
+import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +18,48 @@ from quantum_mlops.events import DATA_TYPES, Context, Event
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+_PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+_AS_ROOT = (*_PID_NAMESPACE, "true")
+_AS_USER = (_PID_NAMESPACE[0], "--user", "--map-root-user", *_PID_NAMESPACE[1:], "true")
+_PROBES = {
+    "strace": ("strace", "-o", os.devnull, "true"),
+    "unshare": _AS_ROOT if os.geteuid() == 0 else _AS_USER,
+}
+_LACKING = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "system_tool(name): needs a tool of the system; see tests/conftest.py")
+
+
+def _works(tool: str) -> bool:
+    try:
+        return subprocess.run(_PROBES[tool], capture_output=True, timeout=30, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("CI"):
+        return
+    needs = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("system_tool"))}
+    lacking = {tool for tool in set(needs.values()) if not _works(tool)}
+    left_out = [item for item, tool in needs.items() if tool in lacking]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if needs.get(item) not in lacking]
+        config.stash[_LACKING] = {tool: sum(needs[item] == tool for item in left_out) for tool in sorted(lacking)}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for tool, number in config.stash.get(_LACKING, {}).items():
+        terminalreporter.write_line(
+            f"{number} tests not run: they need `{tool}`, which is not installed or not permitted on this machine "
+            "(with the environment variable CI=true they run, and fail)"
+        )
+
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 

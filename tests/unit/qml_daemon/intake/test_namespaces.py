@@ -9,6 +9,8 @@ import pytest
 
 from quantum_mlops.spool.segment import pid_namespace
 
+pytestmark = pytest.mark.system_tool("unshare")
+
 WRITER = """
 import sys, time
 import msgspec

@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.system_tool("strace")
+
 WINDOWS = 40
 # not emit's: memory for what the queue keeps, and the interpreter's lock when the writer's thread wakes
 NOT_EMITS = re.compile(r"mmap|munmap|mremap|brk|madvise|futex|sched_yield|clock_nanosleep_time64")
