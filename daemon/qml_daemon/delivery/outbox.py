@@ -21,6 +21,7 @@ from quantum_mlops.errors import RetryableError
 
 MOST_AT_ONCE = 100
 GIVE_UP = DAY
+_MEND = "; after mending it try: quantum-mlops receivers test"
 
 _logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Outbox:
                 self._queue(lane_or_none, waiting)
         if orphans:
             with self._store.transaction():
-                self._give_up(orphans, "the receiver is no longer configured")
+                self._give_up(orphans, "the receiver is no longer configured", mend="")
 
     def add(self, notification: Notification) -> None:
         """Put a notification into the outbox, for each kind of its receiver."""
@@ -190,10 +191,10 @@ class Outbox:
         if lane.attempts == 1:
             _logger.warning("%s did not take a notification: %s; trying again", lane.courier.notifier.lane, error)
 
-    def _give_up(self, notifications: list[Waiting], reason: str) -> None:
+    def _give_up(self, notifications: list[Waiting], reason: str, mend: str = _MEND) -> None:
         if not notifications:
             return
         self._store.settle([waiting.number for waiting in notifications], "failed", self._clock(), reason)
         self._counts.failed += len(notifications)
         receivers = ", ".join(sorted({f"{waiting.receiver}/{waiting.kind}" for waiting in notifications}))
-        _logger.error("%d notifications to %s given up: %s", len(notifications), receivers, reason)
+        _logger.error("%d notifications to %s given up: %s%s", len(notifications), receivers, reason, mend)

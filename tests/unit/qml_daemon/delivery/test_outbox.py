@@ -69,7 +69,7 @@ def test_a_pace_is_kept_and_what_waits_for_it_is_told_together(make_bench) -> No
     assert len(bench.notifier.messages) == 2
 
 
-def test_what_cannot_succeed_is_given_up_at_once_and_says_why(make_bench) -> None:
+def test_what_cannot_succeed_is_given_up_at_once_and_says_why(make_bench, caplog) -> None:
     bench = make_bench(on_disk=True, **QUICK)
     bench.notifier.errors = [PermanentError("404: no_service")]
     open_findings(bench, "a")
@@ -77,9 +77,13 @@ def test_what_cannot_succeed_is_given_up_at_once_and_says_why(make_bench) -> Non
     assert bench.step(3600) == []
     rows = bench.store._connection.execute("SELECT status, attempts, error FROM outbox").fetchall()
     assert rows == [("failed", 1, "404: no_service")]
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert line == (
+        "1 notifications to team/fake given up: 404: no_service; after mending it try: quantum-mlops receivers test"
+    )
 
 
-def test_after_a_day_a_notification_is_given_up(make_bench) -> None:
+def test_after_a_day_a_notification_is_given_up(make_bench, caplog) -> None:
     bench = make_bench(repeat_interval="1w", **QUICK)
     bench.notifier.errors = [RetryableError("500")] * 10_000
     open_findings(bench, "a")
@@ -87,6 +91,8 @@ def test_after_a_day_a_notification_is_given_up(make_bench) -> None:
     for _ in range(25):
         bench.step(3600)
     assert (bench.outbox.stats().failed, bench.outbox.stats().waiting) == (1, 0)
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert line.startswith("1 notifications to team/fake given up: not delivered within a day: 500; after mending")
 
 
 def test_retries_survive_a_restart_with_their_time(make_bench) -> None:
