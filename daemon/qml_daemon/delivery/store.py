@@ -131,6 +131,15 @@ class OutboxStore:
             for row in self._ask(f"SELECT body FROM outbox WHERE number IN ({marks}) ORDER BY number", numbers)  # noqa: S608 - question marks
         ]
 
+    def read_origin(self) -> bytes | None:
+        """Return the id of the log that all this comes from, or None where it is not known."""
+        rows = self._ask("SELECT log FROM origin")
+        return bytes(rows[0][0]) if rows else None
+
+    def put_origin(self, log: bytes) -> None:
+        """Set the id of the log."""
+        self._connection.execute("INSERT OR REPLACE INTO origin (number, log) VALUES (0, ?)", (log,))
+
     def move(self, partition: int, offset: int) -> None:
         """Set the position in the findings stream."""
         self._connection.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (partition, offset))
@@ -210,6 +219,8 @@ class OutboxStore:
         if not version:
             pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {pragmas} COMMIT;")
+        # Not among the tables above: it came after the first files of this version.
+        self._connection.execute("CREATE TABLE IF NOT EXISTS origin (number INTEGER PRIMARY KEY, log BLOB NOT NULL)")
 
 
 def connect(path: Path | None, mode: Literal["rw", "ro"]) -> sqlite3.Connection:

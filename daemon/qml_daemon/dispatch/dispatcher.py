@@ -15,6 +15,7 @@ from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.book import AlertBook
 from qml_daemon.dispatch.group import flush_group
 from qml_daemon.dispatch.groups import Groups
+from qml_daemon.dispatch.origin import settle_origin
 from qml_daemon.dispatch.routes import Path
 from quantum_mlops.clock import SECOND, Clock
 from quantum_mlops.events import Event
@@ -113,12 +114,7 @@ class Dispatcher:
         self._store.close()
 
     def _load(self) -> None:
-        self._positions = self._store.read_positions()
-        if any(self._log.end(Stream.FINDINGS, p) < at for p, at in self._positions.items() if p < self._log.partitions):
-            # Another log lies at this place: its findings have nothing to do with what is stored here.
-            with self._store.transaction():
-                self._store.clear()
-            self._positions = {}
+        self._positions = settle_origin(self._log, self._store)
         self._book = AlertBook(self._store.read_all("alerts", Alert))
         with self._store.transaction():
             self._groups.load(self._book.alerts, self._clock())

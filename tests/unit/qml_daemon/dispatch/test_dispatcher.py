@@ -2,6 +2,7 @@
 
 import pytest
 
+from qml_daemon.dispatch.origin import LOG_ID
 from quantum_mlops.errors import LogError, PermanentError
 from quantum_mlops.transports.memory import MemoryLog
 
@@ -201,6 +202,48 @@ def test_another_log_at_the_same_place_starts_anew(make_bench) -> None:
     assert bench.dispatcher.stats().alerts == 0
     bench.find("opened", "new")
     assert bench.step() == ["team (first notification) firing:new"]
+
+
+def test_another_log_that_is_as_long_starts_anew(make_bench) -> None:
+    bench = make_bench(on_disk=True, **QUICK)
+    bench.find("opened")
+    bench.step()
+    bench.log = MemoryLog(clock=bench.clock)
+    bench.find("opened", "new")
+    bench.restart()
+    assert bench.step() == ["team (first notification) firing:new"]
+
+
+def test_a_log_whose_end_a_power_loss_took_keeps_its_alerts_and_tells_what_is_found_again_once(make_bench) -> None:
+    bench = make_bench(on_disk=True, group_by=["backend"], **QUICK)
+    bench.find("opened", "a")
+    bench.step()
+    bench.find("opened", "b", labels={"backend": "other"})
+    assert bench.step(1) == ["team (first notification) firing:b"]
+    name = bench.log.cursor(LOG_ID)
+    bench.log = MemoryLog(clock=bench.clock)  # the same log, without the finding b
+    bench.log.move_cursors({LOG_ID: name})
+    bench.numbers.clear()
+    bench.find("opened", "a")
+    bench.restart()
+    assert bench.step(1) == []
+    assert bench.dispatcher.stats().alerts == 2
+    bench.find("opened", "b", labels={"backend": "other"})
+    assert bench.step(1) == []
+    bench.find("closed", "b", labels={"backend": "other"})
+    assert bench.step(1) == ["team (all alerts resolved) resolved:b"]
+
+
+def test_an_outbox_that_kept_no_id_of_its_log_is_taken_over(make_bench) -> None:
+    bench = make_bench(on_disk=True, **QUICK)
+    bench.find("opened")
+    bench.step()
+    bench.store._connection.execute("DROP TABLE origin")
+    bench.restart()
+    assert bench.step(1) == []
+    assert bench.dispatcher.stats().alerts == 1
+    bench.find("closed")
+    assert bench.step(1) == ["team (all alerts resolved) resolved:f1"]
 
 
 def test_the_log_learns_how_far_the_findings_are_read(make_bench) -> None:

@@ -1,0 +1,42 @@
+"""Which log the stored alerts and positions come from.
+
+Offsets alone do not tell: after a power loss the same log may end before what was read of it, and
+what was lost is found again. Another log at the same place has findings that have nothing to do
+with what is stored.
+"""
+
+import os
+
+from qml_daemon.delivery.store import OutboxStore
+from quantum_mlops.transports.base import Log, Stream
+
+LOG_ID = "log-id"
+_ID_BYTES = 16
+
+
+def settle_origin(log: Log, store: OutboxStore) -> dict[int, int]:
+    """Return the positions that hold for this log, and store them; of another log all is forgotten. Idempotent.
+
+    Raises:
+        LogError: the log or the outbox failed.
+
+    """
+    here, known = log.cursor(LOG_ID), store.read_origin()
+    if here is None:
+        here = os.urandom(_ID_BYTES)
+        log.move_cursors({LOG_ID: here})
+    positions = store.read_positions()
+    ends = {partition: log.end(Stream.FINDINGS, partition) for partition in range(log.partitions)}
+    beyond = [partition for partition, at in positions.items() if at > ends.get(partition, at)]
+    if known == here and not beyond:
+        return positions
+    with store.transaction():
+        # An outbox of a version that kept no id: only its positions can tell.
+        if beyond if known is None else known != here:
+            store.clear()
+            positions, beyond = {}, []
+        for partition in beyond:
+            positions[partition] = ends[partition]
+            store.move(partition, ends[partition])
+        store.put_origin(here)
+    return positions
