@@ -68,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one exit
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return USERS_MISTAKE
         command = "quantum-mlops" if context is None else context.command_path
         return _refuse(f"{error.format_message()} (see: {command} --help)", USERS_MISTAKE)
 

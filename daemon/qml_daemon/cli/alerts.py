@@ -31,7 +31,7 @@ def list_alerts(
       quantum-mlops alerts show 3f2a91
     """
     if context.invoked_subcommand is not None:
-        context.obj = config
+        context.obj = (config, as_json)
         return
     findings, deliveries = _read(config)
     firing = [one for one in findings if one.status == "firing"]
@@ -68,14 +68,17 @@ def show_alert(
     """
     from quantum_mlops.errors import UserError
 
-    findings, deliveries = _read(config or context.obj)
+    if not finding:
+        raise UserError("an alert's id has at least one digit; see: quantum-mlops alerts")
+    group_config, group_json = context.obj
+    findings, deliveries = _read(config or group_config)
     matching = [one for one in findings if one.finding_id.startswith(finding)]
     if not matching:
         raise UserError(f"no alert's id starts with {finding!r}; see: quantum-mlops alerts")
     if len(matching) > 1:
         raise UserError(f"{len(matching)} alerts start with {finding!r}; give more digits")
     told = [one for one in deliveries if matching[0].finding_id in one.findings]
-    if as_json:
+    if as_json or group_json:
         import msgspec
 
         print(msgspec.json.encode({"alert": matching[0], "deliveries": told}).decode())
@@ -83,7 +86,7 @@ def show_alert(
     from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines
 
     print("\n".join([*finding_lines(matching[0]), *evidence_lines(matching[0])]))
-    print("deliveries:", *(f"\n  {delivery_line(one)}" for one in told) if told else "none", sep=" ")
+    print("\n".join(["deliveries:", *(f"  {delivery_line(one)}" for one in told)] if told else ["deliveries: none"]))
 
 
 def _read(config: Path | None) -> "tuple[list[FindingHistory], list[Delivery]]":

@@ -67,8 +67,9 @@ def evidence_lines(finding: FindingHistory) -> Iterator[str]:
 def delivery_line(delivery: Delivery) -> str:
     """Return what became of one notification."""
     when = f" at {utc(delivery.settled)}" if delivery.settled is not None else f" since {utc(delivery.created)}"
+    attempts = "attempt" if delivery.attempts == 1 else "attempts"
     error = f": {safe(delivery.error)}" if delivery.error else ""
-    return f"{delivery.receiver} ({delivery.kind}) {delivery.status}{when}, {delivery.attempts} attempts{error}"
+    return f"{delivery.receiver} ({delivery.kind}) {delivery.status}{when}, {delivery.attempts} {attempts}{error}"
 
 
 def _seconds(duration_ns: int) -> str:

@@ -90,7 +90,9 @@ class House:
         except LogLockedError as error:
             kept = self.folder / PIDS
             mend = f"kill {kept.read_text(encoding='utf-8')}" if kept.is_file() else str(error)
-            raise UserError(f"{self.folder}: the daemon of an earlier demo is still up: {mend}; or choose another --dir") from error
+            raise UserError(
+                f"{self.folder}: the daemon of an earlier demo is still up: {mend}; or choose another --dir"
+            ) from error
 
     def start_receiver(self) -> None:
         """Start the receiver and wait until it has an address."""

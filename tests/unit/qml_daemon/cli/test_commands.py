@@ -223,7 +223,17 @@ def test_alerts_show_gives_the_evidence(run: Run) -> None:
     assert (
         run("alerts", "show", "zz")[2] == "quantum-mlops: no alert's id starts with 'zz'; see: quantum-mlops alerts\n"
     )
-    assert run("alerts", "show", "")[2] == "quantum-mlops: 2 alerts start with ''; give more digits\n"
+    told = "quantum-mlops: an alert's id has at least one digit; see: quantum-mlops alerts\n"
+    assert run("alerts", "show", "")[2] == told
+    assert run("alerts", "show", "3f")[1].endswith("deliveries: none\n")
+    assert json.loads(run("alerts", "--json", "show", "3f")[1])["alert"]["finding_id"].startswith("3f")
+
+
+@pytest.mark.parametrize("group", [(), ("config",), ("receivers",)])
+def test_a_group_without_a_command_prints_its_help_as_it_is(run: Run, group: tuple[str, ...]) -> None:
+    code, _, stderr = run(*group)
+    assert code == 2
+    assert stderr.startswith("Usage: quantum-mlops")
 
 
 @pytest.mark.usefixtures("log")
@@ -338,3 +348,11 @@ def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_pa
     assert by_kind["log"] is None
     assert by_kind["slack"] == "no connection (ConnectError)"
     assert "hidden" not in checked + tried
+
+
+def test_the_help_names_every_exit_code(run: Run) -> None:
+    stdout = " ".join(run("--help")[1].split())
+    assert (
+        "Exit codes: 0 done, 1 failed, 2 a mistake in what was asked or configured, 130 interrupted by Ctrl-C."
+        in stdout
+    )
