@@ -100,7 +100,7 @@ def _disk(folder: Path) -> Examined:
 
 def _daemon(status: Status | None) -> Iterator[Examined]:
     if status is None:
-        yield Examined("daemon", "note", "never ran here; start it: quantum-mlops daemon")
+        yield Examined("daemon", "note", "no status of one can be read here; start it: quantum-mlops daemon")
         return
     age = (time.time_ns() - status.written) / SECOND
     if status.state == "stopped":

@@ -166,6 +166,7 @@ def test_a_state_folder_that_cannot_be_looked_at_is_one_line(
         assert run(*command) == (2, "", f"quantum-mlops: {line}\n")
     code, stdout, _ = run("doctor")
     assert (code, f"fail log           {line}\n" in stdout) == (1, True)
+    assert "note daemon        no status of one can be read here; start it: quantum-mlops daemon\n" in stdout
 
 
 def test_doctor_fails_in_words_on_a_folder_that_no_disk_takes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
