@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qml_daemon.alert import Alert
@@ -111,6 +111,7 @@ def test_slack_is_told_to_link_nothing_by_itself_in_any_markdown(make_alert, mak
         max_size=8,
     )
 )  # fmt: skip
+@example([(["r", "s" * 900, "d" * 2900, "x" * 2000], 10)])  # more than a message holds
 def test_whatever_the_texts_slack_takes_the_message(parts: list[tuple[list[str], int]]) -> None:
     alerts = [
         Alert(
