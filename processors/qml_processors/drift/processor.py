@@ -82,7 +82,7 @@ class DriftProcessor:
             return _leave_out(state, event, data)
         null = null_effect(state.epochs, rules.drift.minimum_effect)
         step = _watch_open if state.open else _watch
-        finding = step(state, event, data, rules.drift, cells, null)
+        finding = step(state, event, data, rules.drift, cells, null, (counts, rest))
         return () if finding is None else (finding,)
 
     def next_timer(self, state: DriftState, rules: Rules) -> int | None:
@@ -115,10 +115,16 @@ class DriftProcessor:
 
 
 def _watch(
-    state: DriftState, event: Event, data: ShotsMeasured, rule: DriftRule, cells: Cells, null: float
+    state: DriftState,
+    event: Event,
+    data: ShotsMeasured,
+    rule: DriftRule,
+    cells: Cells,
+    null: float,
+    observed: tuple[Counts, int],
 ) -> Finding | None:
     """Chart an execution while nothing is open."""
-    counts, rest = counts_of(data)
+    counts, rest = observed
     _learn_epoch(state, cells)
     arm = update(state.chart, score(cells, null))
     if arm <= 0.0:
@@ -134,10 +140,16 @@ def _watch(
 
 
 def _watch_open(
-    state: DriftState, event: Event, data: ShotsMeasured, rule: DriftRule, cells: Cells, null: float
+    state: DriftState,
+    event: Event,
+    data: ShotsMeasured,
+    rule: DriftRule,
+    cells: Cells,
+    null: float,
+    observed: tuple[Counts, int],
 ) -> Finding | None:
     """Chart an execution while a finding is open: has it recovered, or was the device recalibrated?"""
-    counts, rest = counts_of(data)
+    counts, rest = observed
     before = state.chart.lower
     update(state.chart, score(cells, null), sided="two")
     if before <= 0.0 < state.chart.lower:
