@@ -27,7 +27,7 @@ _parse_ingested = lru_cache(maxsize=64)(parse_time)  # all events of one append 
 _format_ingested = lru_cache(maxsize=64)(format_time)
 
 
-class _Wire(Struct, omit_defaults=True):
+class _Wire(Struct, omit_defaults=True, gc=False):
     """The JSON object, attribute for attribute."""
 
     id: Name

@@ -16,7 +16,7 @@ from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import Event, Severity
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Struct, frozen=True, kw_only=True, gc=False):
     """One transition of a finding as a processor says it; the runner gives it its id and transition.
 
     `rule` includes direction and sub-kind (`CircuitDrift`, `LowAccuracy/below`). Within one series
@@ -35,7 +35,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Summary(Struct, frozen=True, kw_only=True):
+class Summary(Struct, frozen=True, kw_only=True, gc=False):
     """A summary of [start, end) nanoseconds UTC; the series and `end` make its id."""
 
     kind: Literal["run", "window"]
@@ -46,7 +46,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     values: dict[str, float] = field(default_factory=dict)
 
 
-class Forget(Struct, frozen=True):
+class Forget(Struct, frozen=True, gc=False):
     """This series ended: its state goes, by tombstone. Open findings must be closed before."""
 
 

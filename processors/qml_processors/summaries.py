@@ -26,7 +26,7 @@ SILENT_AFTER = DAY
 _PROJECT = "project"
 
 
-class Figures(Struct):
+class Figures(Struct, gc=False):
     """One metric in constant memory."""
 
     count: int = 0
@@ -37,16 +37,20 @@ class Figures(Struct):
 
     def add(self, value: float) -> None:
         """Take one value."""
-        if not self.count or value < self.low:
-            self.low = value
-        if not self.count or value > self.high:
-            self.high = value
-        self.count += 1
+        count = self.count
         self.last = value
-        self.mean += value / self.count - self.mean / self.count  # no sum: it could overflow
+        if not count:
+            self.low = self.high = value
+        elif value < self.low:
+            self.low = value
+        elif value > self.high:
+            self.high = value
+        self.count = count = count + 1
+        mean = self.mean
+        self.mean = mean + (value / count - mean / count)  # no sum: it could overflow
 
 
-class SummaryState(Struct):
+class SummaryState(Struct, gc=False):
     """What was counted since `start`; `end` is when it is summed up."""
 
     series: str = ""
@@ -71,10 +75,8 @@ class SummariesProcessor:
         """The event's run, its project's window, and its backend's window where it is a job's."""
         run = event.context.runid
         data = event.data
-        if isinstance(data, Job | ShotsMeasured):
-            backend = data.backend
-            if backend:
-                return (f"run/{run}", _PROJECT, f"backend/{backend}") if run else (_PROJECT, f"backend/{backend}")
+        if (data.__class__ is Job or data.__class__ is ShotsMeasured) and (backend := data.backend):
+            return (f"run/{run}", _PROJECT, f"backend/{backend}") if run else (_PROJECT, f"backend/{backend}")
         if run:
             return (f"run/{run}", _PROJECT)
         return (_PROJECT,) if event.project else ()
@@ -96,6 +98,8 @@ class SummariesProcessor:
             _begin(state, event, rules)
         if data.__class__ is MetricLogged:
             _take_metrics(state, data.values)
+        elif data.__class__ is Job:
+            pass
         elif isinstance(data, ShotsMeasured):
             counts["shots"] = counts.get("shots", 0) + data.shots
         elif isinstance(data, RunEnded) and state.series.startswith("run/"):
@@ -104,7 +108,8 @@ class SummariesProcessor:
 
     def next_timer(self, state: SummaryState, rules: Rules) -> int | None:  # noqa: ARG002
         """Return when the window or the run is summed up; None while nothing was counted."""
-        return state.end if state.end is not None else _end(state)
+        end = state.end
+        return end if end is not None else _end(state)
 
     def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
         """Sum up what has ended."""

@@ -28,7 +28,7 @@ SILENT_AFTER = 2 * DAY
 """A run without metrics for so long is over, even if nobody said so."""
 
 
-class Watch(Struct):
+class Watch(Struct, gc=False):
     """One rule that has something to remember: broken, open, or kept again but still firing.
 
     Times of the emitter and of the log, in nanoseconds; None where the phase has not begun.
@@ -46,7 +46,7 @@ class Watch(Struct):
     evidence: list[tuple[str, str]] = field(default_factory=list)
 
 
-class ThresholdState(Struct):
+class ThresholdState(Struct, gc=False):
     """The watches of one run by rule (`<name>/below`), and when the run's end was heard of.
 
     `latest` holds (source, time, id) of the value that each rule last saw; `seen` is the log's time of the last event.
@@ -86,17 +86,26 @@ class ThresholdProcessor:
         if not rules.threshold or not isinstance(data, MetricLogged):
             return ()
         state.project = event.project
-        found: list[Output] = []
+        found: Iterable[Output] = ()
+        values = data.values
         for rule in rules.threshold:
-            if _concerns(rule, event, data):
-                value = data.values.get(rule.metric)
-                number = float(data.nonfinite[rule.metric]) if value is None else value
-                found += _hold(state, rule, number, event)
+            value = values.get(rule.metric)
+            if value is None:
+                if rule.metric not in data.nonfinite:
+                    continue
+                value = float(data.nonfinite[rule.metric])
+            if (rule.project is None or rule.project == event.project) and (
+                rule.phase is None or rule.phase == data.phase
+            ):
+                output = _hold(state, rule, value, event)
+                if output is not None:
+                    found = (*found, output)
         return found
 
     def next_timer(self, state: ThresholdState, rules: Rules) -> int | None:
         """Return the earliest instant at which a rule opens or closes by the log's clock, or the run is forgotten."""
-        due = _end(state)
+        seen = state.seen
+        due = _end(state) if seen is None or state.ended is not None else seen + SILENT_AFTER
         if state.watches:
             known = {rule_id(rule): rule for rule in rules.threshold}
             for name, watch in state.watches.items():
@@ -150,33 +159,25 @@ def rule_id(rule: ThresholdRule) -> str:
     return f"{rule.name}/{'above' if rule.above is not None else 'below'}"
 
 
-def _concerns(rule: ThresholdRule, event: Event, data: MetricLogged) -> bool:
-    return (
-        (rule.metric in data.values or rule.metric in data.nonfinite)
-        and (rule.project is None or rule.project == event.project)
-        and (rule.phase is None or rule.phase == data.phase)
-    )
-
-
 def _is_broken(rule: ThresholdRule, value: float) -> bool:
-    return (
-        value > rule.above if rule.above is not None else value < (rule.below if rule.below is not None else -math.inf)
-    )
+    if rule.above is not None:
+        return value > rule.above
+    return rule.below is not None and value < rule.below
 
 
-def _hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event) -> list[Output]:
+def _hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event) -> Finding | None:
     """Hold one value against one rule."""
+    if value != value:  # noqa: PLR0124 - NaN; a call would cost as much as all the rest of a value that keeps its bound
+        return None
     name = rule_id(rule)
-    watch = state.watches.get(name)
-    if math.isnan(value):
-        return []
     mark = (event.source, event.time, event.id)
     latest = state.latest.get(name)
-    if latest is not None and latest[0] == mark[0] and latest > mark:
-        return []
+    if latest is not None and latest > mark and latest[0] == mark[0]:
+        return None
     state.latest[name] = mark
+    watch = state.watches.get(name)
     if not _is_broken(rule, value):
-        return [] if watch is None else _keep(state, name, watch, rule, value, event)
+        return None if watch is None else _keep(state, name, watch, rule, value, event)
     if watch is None:
         watch = state.watches[name] = Watch()
     watch.value, watch.metric = value if math.isfinite(value) else None, rule.metric
@@ -186,30 +187,30 @@ def _hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event
         watch.source, watch.broken, watch.broken_ingested = event.source, event.time, event.ingestedtime
         watch.evidence = [event.key]
     if watch.open:
-        return []
+        return None
     waited = event.time - watch.broken if event.source == watch.source else 0
     if waited < parse_duration(rule.for_):
-        return []
+        return None
     if watch.evidence[-1] != event.key:
         watch.evidence.append(event.key)
-    return [_open(state, name, watch, rule)]
+    return _open(state, name, watch, rule)
 
 
 def _keep(
     state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule, value: float, event: Event
-) -> list[Output]:
+) -> Finding | None:
     """A value keeps the bound again."""
     if not watch.open:
         del state.watches[name]
-        return []
+        return None
     watch.value = value if math.isfinite(value) else None
     if watch.kept is None:
         watch.source, watch.kept, watch.kept_ingested = event.source, event.time, event.ingestedtime
     waited = event.time - watch.kept if event.source == watch.source else 0
     if waited < parse_duration(rule.keep_firing_for):
-        return []
+        return None
     del state.watches[name]
-    return [_close(state, name, watch, rule, "bound kept")]
+    return _close(state, name, watch, rule, "bound kept")
 
 
 def _end(state: ThresholdState) -> int | None:

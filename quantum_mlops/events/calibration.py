@@ -6,7 +6,7 @@ from quantum_mlops.events.envelope import Label, Name
 from quantum_mlops.events.job import Count
 
 
-class CalibrationColumn(Struct, frozen=True, kw_only=True):
+class CalibrationColumn(Struct, frozen=True, kw_only=True, gc=False):
     """One property over many places of a device.
 
     `name` is `t1`, `t2`, `frequency`, `anharmonicity`, `readout_error`, `prob_meas0_prep1`,
@@ -22,7 +22,7 @@ class CalibrationColumn(Struct, frozen=True, kw_only=True):
     times: list[float | None]
 
 
-class CalibrationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CalibrationSnapshot(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All or a part of the values in force; parts of one snapshot share `calibration_id`.
 
     `calibration_id` is the hash of all values of all parts (see `quantum_mlops.calibrations`).

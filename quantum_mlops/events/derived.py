@@ -7,7 +7,7 @@ from quantum_mlops.events.envelope import Name
 from quantum_mlops.events.job import Count
 
 
-class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a finding stands on: events by (source, id), and what reproduces it.
 
     `bundle` holds the state before (`state`), the events and the config hash as JSON text, within
@@ -21,7 +21,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     bundle: str | None = None
 
 
-class FindingChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FindingChanged(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One transition of a finding: the data of `finding.opened|updated|closed|notice`.
 
     `finding_id` is 32 hex digits and the same on every replay; `transition` counts from 0 within the
@@ -45,7 +45,7 @@ class FindingChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
-class SummaryMade(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SummaryMade(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A run's or a window's summary: the data of `summary.run` and `summary.window`.
 
     `start` and `end` are nanoseconds UTC; `values` maps `<name>.<statistic>` to its number.

@@ -14,7 +14,7 @@ Label = Annotated[str, Meta(max_length=512)]
 Step = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Context(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an event belongs to; every attribute is optional.
 
     >>> Context(runid="r1", step=3).step
@@ -31,13 +31,13 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: Label | None = None
 
 
-class UnknownData(Struct, frozen=True):
+class UnknownData(Struct, frozen=True, gc=False):
     """The data of a type that this version does not know, kept as the JSON it came in."""
 
     json: Raw
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One event.
 
     `source` and `id` together are unique: `qml://<host>/<nonce>/<n>` and the stream's counter as 16

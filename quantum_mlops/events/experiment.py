@@ -6,7 +6,7 @@ from quantum_mlops.events.envelope import Name
 from quantum_mlops.events.job import Count
 
 
-class ExperimentStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExperimentStarted(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An experiment began; the first variant is the control."""
 
     name: Name
@@ -14,7 +14,7 @@ class ExperimentStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     design: dict[str, str] = field(default_factory=dict)
 
 
-class ExperimentObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExperimentObserved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One variant's outcome in one block: successes of n, or a value with its variance."""
 
     name: Name
@@ -26,7 +26,7 @@ class ExperimentObserved(Struct, frozen=True, kw_only=True, omit_defaults=True):
     variance: float | None = None
 
 
-class ExperimentEnded(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExperimentEnded(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An experiment was ended by its owner; `reason` in their words."""
 
     name: Name

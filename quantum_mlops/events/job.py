@@ -18,7 +18,7 @@ Amount = Annotated[str, Meta(pattern=r"^-?\d{1,20}(\.\d{1,12})?$")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
-class Circuit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Circuit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of one circuit without its text.
 
     `identity` is the `c1:` identity of the circuit as submitted, `source_identity` that of the
@@ -34,7 +34,7 @@ class Circuit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gate_counts: dict[str, Count] = field(default_factory=dict)
 
 
-class Footprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Footprint(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The part of a device that a job used.
 
     `qubits` are physical and in circuit order; `edges` are the pairs that two-qubit gates used,
@@ -46,7 +46,7 @@ class Footprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calibration_id: Label | None = None
 
 
-class Money(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Money(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An amount as decimal text with an ISO 4217 currency; amounts of two currencies never add."""
 
     amount: Amount
@@ -55,7 +55,7 @@ class Money(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Label | None = None
 
 
-class Cost(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Cost(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a job costs; unknown is null, never 0."""
 
     estimated: Money | None = None
@@ -63,7 +63,7 @@ class Cost(Struct, frozen=True, kw_only=True, omit_defaults=True):
     final: Money | None = None
 
 
-class ProviderTimes(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProviderTimes(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The provider's own clock, never mixed with ours."""
 
     created: UtcTime | None = None
@@ -72,7 +72,7 @@ class ProviderTimes(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended: UtcTime | None = None
 
 
-class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job, as far as its emitter knows it; `job_id` is ours and names the job everywhere.
 
     `shots_requested` and `shots_executed` are per circuit execution, `executions` counts those.
@@ -102,7 +102,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status_text: Label | None = None
 
 
-class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Session(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A provider's session; `wall_seconds` since it was opened."""
 
     session_id: Name

@@ -9,7 +9,7 @@ from quantum_mlops.events.job import Count
 NonFinite = Literal["nan", "inf", "-inf"]
 
 
-class GradientStatistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GradientStatistics(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One gradient in a few numbers; `size` counts its components."""
 
     size: Count
@@ -19,7 +19,7 @@ class GradientStatistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_abs: float | None = None
 
 
-class MetricLogged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MetricLogged(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Values by name at one step. JSON has no NaN: what is not finite travels by name."""
 
     values: dict[str, float] = field(default_factory=dict)

@@ -7,14 +7,14 @@ from msgspec import Struct, field
 from quantum_mlops.events.envelope import Label
 
 
-class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why something failed, in the provider's or Python's own words, cut to 2,000 characters."""
 
     code: Label = ""
     message: str = ""
 
 
-class RunStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunStarted(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A run began. `host` is the machine's name; `sdk_versions` maps package to version."""
 
     name: Label
@@ -25,13 +25,13 @@ class RunStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     implicit: bool = False
 
 
-class RunHeartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunHeartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A run is alive. `uptime_seconds` is monotonic time since its start."""
 
     uptime_seconds: float
 
 
-class RunEnded(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunEnded(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A run ended; a run whose process died has no such event."""
 
     status: Literal["completed", "failed", "cancelled"]

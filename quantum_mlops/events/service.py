@@ -8,11 +8,11 @@ from quantum_mlops.events.envelope import Name
 from quantum_mlops.events.job import Count, UtcTime
 
 
-class Tick(Struct, frozen=True, kw_only=True):
+class Tick(Struct, frozen=True, kw_only=True, gc=False):
     """Time passed; it only moves a partition's `now`."""
 
 
-class ConfigApplied(Struct, frozen=True, kw_only=True):
+class ConfigApplied(Struct, frozen=True, kw_only=True, gc=False):
     """Rules that act from `effective` on (nanoseconds UTC); `hash` is that of the rules' JSON."""
 
     effective: int
@@ -20,7 +20,7 @@ class ConfigApplied(Struct, frozen=True, kw_only=True):
     rules: Rules
 
 
-class EmitterDropped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EmitterDropped(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Events that an emitter lost before they had an id, by reason and by type."""
 
     count: Count
@@ -30,7 +30,7 @@ class EmitterDropped(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_time: UtcTime
 
 
-class Silence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Silence(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The data of `silence.created` and `silence.expired`."""
 
     silence_id: Name

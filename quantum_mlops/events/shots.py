@@ -16,14 +16,14 @@ MAX_TOP_OUTCOMES = 64
 MAX_STATISTICS_BITS = 2048
 
 
-class Register(Struct, frozen=True, kw_only=True):
+class Register(Struct, frozen=True, kw_only=True, gc=False):
     """A classical register: its name and its number of bits, in the order of the packed outcome."""
 
     name: Label
     bits: Annotated[int, Meta(ge=0, le=100_000)]
 
 
-class Outcomes(Struct, frozen=True, kw_only=True):
+class Outcomes(Struct, frozen=True, kw_only=True, gc=False):
     """Outcomes with their counts: `keys` holds one packed key per entry of `counts`, ascending.
 
     >>> Outcomes(bits=4, keys=bytes([0, 15]), counts=[500, 524]).counts
@@ -35,7 +35,7 @@ class Outcomes(Struct, frozen=True, kw_only=True):
     counts: list[Count]
 
 
-class ShotStatistics(Struct, frozen=True, kw_only=True):
+class ShotStatistics(Struct, frozen=True, kw_only=True, gc=False):
     """Fixed-size statistics in place of outcomes that do not fit in one event.
 
     `ones[i]` counts shots with bit i set; `parities[i]` counts shots in which bits i and i + 1
@@ -50,7 +50,7 @@ class ShotStatistics(Struct, frozen=True, kw_only=True):
     rest: Count
 
 
-class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Expectation values of an estimator; `standard_errors` as reported, null where exact."""
 
     observables: Label
@@ -58,7 +58,7 @@ class Expectation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     standard_errors: list[float] | None = None
 
 
-class ShotsMeasured(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ShotsMeasured(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one pub (or circuit) of a job measured; also the data of `canary.measured`.
 
     `reference` says against what it may be compared: `canary`, `frozen`, `prediction`, or null for

@@ -42,7 +42,7 @@ def class_of(event_type: str) -> SpoolClass:
     return SpoolClass.BULK if event_type in _BULK_TYPES else SpoolClass.LIFECYCLE
 
 
-class SegmentName(Struct, frozen=True):
+class SegmentName(Struct, frozen=True, gc=False):
     """What a segment's file name says."""
 
     nonce: str
@@ -65,7 +65,7 @@ def parse_name(name: str) -> SegmentName | None:
     return None if found is None else SegmentName(found[1], SpoolClass(found[2]), int(found[3]))
 
 
-class SegmentHeader(Struct, frozen=True, kw_only=True):
+class SegmentHeader(Struct, frozen=True, kw_only=True, gc=False):
     """Who writes a segment; enough to tell whether that process still lives.
 
     `boot_id` and `pid_namespace` are empty where the system does not tell; then only the lease
@@ -86,7 +86,7 @@ class SegmentHeader(Struct, frozen=True, kw_only=True):
 Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class SpoolRecord(Struct, frozen=True, array_like=True):
+class SpoolRecord(Struct, frozen=True, array_like=True, gc=False):
     """One event in a frame, its data packed. Append fields only at the end.
 
     `stream` and `sequence` make the event's source and id.
@@ -102,7 +102,7 @@ class SpoolRecord(Struct, frozen=True, array_like=True):
     data: Raw
 
 
-class Writer(Struct, frozen=True):
+class Writer(Struct, frozen=True, gc=False):
     """The process that writes: the part of every segment header that does not change."""
 
     host: str

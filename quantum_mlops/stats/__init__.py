@@ -5,7 +5,7 @@ Everything is pure. What runs once per event needs neither numpy nor scipy; desi
 
 from quantum_mlops.stats.between_epoch import Epochs, add_observation, null_effect
 from quantum_mlops.stats.binomial import clopper_pearson, count_limits
-from quantum_mlops.stats.cusum import Cusum, average_run_length, threshold, update
+from quantum_mlops.stats.cusum import REFERENCE_VALUE, Cusum, average_run_length, threshold, update
 from quantum_mlops.stats.false_alarms import parse_rate
 from quantum_mlops.stats.hellinger import Distance, estimate_distance, hellinger_distance, noise_floor
 from quantum_mlops.stats.histogram import Cells, Histogram, chi_square, divergence, homogeneity, pair
@@ -13,6 +13,7 @@ from quantum_mlops.stats.minimum_effect import null_noncentrality, score
 from quantum_mlops.stats.noncentral import normal_score, quantile, tails
 
 __all__ = [
+    "REFERENCE_VALUE",
     "Cells",
     "Cusum",
     "Distance",

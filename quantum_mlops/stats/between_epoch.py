@@ -19,7 +19,7 @@ EPOCHS_KEPT = 64
 """The newest epochs that are remembered."""
 
 
-class Epochs(msgspec.Struct):
+class Epochs(msgspec.Struct, gc=False):
     """What the calibration epochs of one series have shown.
 
     Attributes:

@@ -13,6 +13,9 @@ import msgspec
 
 Sided = Literal["one", "two"]
 
+REFERENCE_VALUE = 0.5
+"""k: half the shift that the chart is tuned to find, in standard deviations (Montgomery 9.1.3)."""
+
 _NODES_AT_LEAST, _DEVIATIONS = 48, 6  # nodes for so many standard deviations of the kernel
 _SMALLEST_LIMIT, _LARGEST_LIMIT = 1e-4, 100.0
 _RUN_LENGTHS = (10.0, 1e9)
@@ -20,7 +23,7 @@ _REFERENCE_VALUES = (0.25, 2.0)
 _LIMIT_TOLERANCE = 1e-8
 
 
-class Cusum(msgspec.Struct):
+class Cusum(msgspec.Struct, gc=False):
     """State of a chart: both arms, how many scores it has seen, and since when the higher arm is off zero.
 
     Attributes:
@@ -37,7 +40,7 @@ class Cusum(msgspec.Struct):
     since: int = 0
 
 
-def update(state: Cusum, z: float, k: float = 0.5, sided: Sided = "one") -> float:
+def update(state: Cusum, z: float, k: float = REFERENCE_VALUE, sided: Sided = "one") -> float:
     """Add one score to the chart and return the larger arm, to be compared with the limit.
 
     Raises:
@@ -65,7 +68,7 @@ def update(state: Cusum, z: float, k: float = 0.5, sided: Sided = "one") -> floa
     return max(state.upper, state.lower)
 
 
-def average_run_length(h: float, k: float = 0.5, sided: Sided = "one", shift: float = 0.0) -> float:
+def average_run_length(h: float, k: float = REFERENCE_VALUE, sided: Sided = "one", shift: float = 0.0) -> float:
     """Mean number of N(shift, 1) scores until the chart, started at zero, exceeds h.
 
     Page's integral equation L(u) = 1 + L(0) Phi(k - u) + integral of L(x) phi(x + k - u) over [0, h], solved by
@@ -87,7 +90,7 @@ def average_run_length(h: float, k: float = 0.5, sided: Sided = "one", shift: fl
 
 
 @lru_cache(maxsize=256)
-def threshold(arl0: float, k: float = 0.5, sided: Sided = "one") -> float:
+def threshold(arl0: float, k: float = REFERENCE_VALUE, sided: Sided = "one") -> float:
     """Limit h at which in-control N(0, 1) scores alarm once per `arl0` observations on average.
 
     Solved to a relative error of the run length far below 1e-3 and rounded to six decimals, so that it is the same

@@ -7,6 +7,7 @@ and noncentrality 8 m n / (m + n) times the true H^2. Floor, correction and inte
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import msgspec
 
@@ -14,6 +15,8 @@ from quantum_mlops.stats.histogram import Cells, divergence, homogeneity
 from quantum_mlops.stats.noncentral import tails
 
 _RELATIVE = 1e-9
+_FAR = 40.0
+_STANDARD = NormalDist()
 
 
 class Distance(msgspec.Struct, frozen=True):
@@ -102,15 +105,32 @@ def estimate_distance(cells: Cells, confidence: float = 0.95) -> Distance:
 
 def _noncentrality(statistic: float, df: int, below: float) -> float:
     """Noncentrality at which P(X <= statistic) is `below`; 0 if it is less already without any effect."""
-    if tails(statistic, df, 0.0)[0] <= below:
+    target = _STANDARD.inv_cdf(below)
+
+    def excess(root: float) -> float:
+        lower, upper = tails(statistic, df, root * root)
+        if min(lower, upper) <= 0.0:
+            return math.copysign(_FAR, lower - upper)
+        return (_STANDARD.inv_cdf(lower) if lower < upper else -_STANDARD.inv_cdf(upper)) - target
+
+    # The score is nearly linear in the root of the noncentrality, so that regula falsi needs few steps.
+    low, high = 0.0, math.sqrt(statistic + 10.0)
+    at_low, at_high = excess(low), excess(high)
+    if at_low <= 0.0:
         return 0.0
-    low, high = 0.0, statistic + 10.0
-    while tails(statistic, df, high)[0] > below:
-        low, high = high, 2 * high
-    while high - low > _RELATIVE * high:
-        middle = (low + high) / 2
-        if tails(statistic, df, middle)[0] > below:
-            low = middle
+    while at_high > 0.0:
+        low, at_low = high, at_high
+        high *= 2
+        at_high = excess(high)
+    middle, rising = high, False
+    while True:
+        last, middle = middle, (low * at_high - high * at_low) / (at_high - at_low)
+        value = excess(middle)
+        if value == 0.0 or abs(middle - last) <= _RELATIVE * middle:
+            return middle * middle
+        # Illinois: an end that stays twice counts half, or it might stay for ever (Dowell & Jarratt 1971, BIT 11:168).
+        again, rising = rising is (value > 0.0), value > 0.0
+        if rising:
+            low, at_low, at_high = middle, value, at_high / 2 if again else at_high
         else:
-            high = middle
-    return (low + high) / 2
+            high, at_high, at_low = middle, value, at_low / 2 if again else at_low

@@ -23,7 +23,7 @@ class Stream(StrEnum):
     DEAD_LETTERS = "dead_letters"
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
+class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     """What could not be processed, whole, with the reason and where it came from.
 
     `data` are the bytes as they arrived. `origin` names the place (`spool`, `log`, `processor:<name>`),
@@ -38,14 +38,14 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     key: tuple[str, str] | None = None
 
 
-class Undecodable(Struct, frozen=True):
+class Undecodable(Struct, frozen=True, gc=False):
     """Bytes in the log that are no event (a foreign writer's)."""
 
     data: bytes
     reason: str
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One record as read: `event.ingestedtime` is set. `event` is a DeadLetter on that stream only."""
 
     offset: int

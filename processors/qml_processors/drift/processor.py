@@ -25,6 +25,7 @@ from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules import DriftRule, Rules
 from quantum_mlops.events import Event, ShotsMeasured
 from quantum_mlops.stats import (
+    REFERENCE_VALUE,
     Cells,
     Cusum,
     add_observation,
@@ -126,7 +127,7 @@ def _watch(
     """Chart an execution while nothing is open."""
     counts, rest = observed
     _learn_epoch(state, cells)
-    arm = update(state.chart, score(cells, null))
+    arm = update(state.chart, score(cells, null, floor=REFERENCE_VALUE - state.chart.upper))
     if arm <= 0.0:
         _acquit(state, counts, rest)
         return None
@@ -185,11 +186,12 @@ def _learn_epoch(state: DriftState, cells: Cells) -> None:
 def _acquit(state: DriftState, counts: Counts, rest: int) -> None:
     """Take the suspects and this execution into the reference: the chart has no doubt left."""
     suspects = state.suspects.pool
-    if suspects.samples and state.reference.samples < REFERENCE_LIMIT:
-        samples = state.reference.samples + suspects.samples
-        state.reference.add(dict(zip(suspects.outcomes, suspects.counts, strict=True)), suspects.rest)
-        state.reference.samples = samples
-    state.suspects = Suspects()
+    if suspects.samples:
+        if state.reference.samples < REFERENCE_LIMIT:
+            samples = state.reference.samples + suspects.samples
+            state.reference.add(dict(zip(suspects.outcomes, suspects.counts, strict=True)), suspects.rest)
+            state.reference.samples = samples
+        state.suspects = Suspects()
     _pool(state, counts, rest)
 
 

@@ -12,7 +12,7 @@ EVIDENCE_KEPT = 16
 _decode_columns = msgspec.msgpack.Decoder(list[CalibrationColumn]).decode
 
 
-class Suspects(Struct):
+class Suspects(Struct, gc=False):
     """Observations that the chart has doubts about: pooled apart from the reference until it knows.
 
     `evidence` holds the newest 16 events as (source, id).
@@ -38,7 +38,7 @@ def unpack_columns(raw: bytes) -> list[CalibrationColumn]:
     return _decode_columns(raw) if raw else []
 
 
-class DriftState(Struct):
+class DriftState(Struct, gc=False):
     """One reference execution: same circuit, parameters and physical qubits.
 
     Attributes:

@@ -6,7 +6,7 @@ from qml_processors.runner.rules_schedule import Config
 from quantum_mlops.events import Event
 
 
-class Cause(Struct, frozen=True):
+class Cause(Struct, frozen=True, gc=False):
     """Why a step happened.
 
     `time` is the effective ingestedtime or the due time, (`source`, `id`) the event or the one that

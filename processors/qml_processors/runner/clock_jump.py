@@ -20,7 +20,7 @@ JUMP = MINUTE
 RULE = "ClockJump"
 
 
-class ClockState(Struct):
+class ClockState(Struct, gc=False):
     """Whether the log's clock is ahead."""
 
     ahead: bool = False

@@ -26,7 +26,7 @@ class OutputError(QuantumMlopsError):
     """A processor said something that cannot be: an error of the processor."""
 
 
-class Derived(Struct):
+class Derived(Struct, gc=False):
     """What one step of one series derived, not yet in force."""
 
     findings: list[Event]

@@ -20,7 +20,7 @@ NOTHING = Raw(b"\xc0")
 """The state of a tombstone."""
 
 
-class SeriesRow(Struct, frozen=True, array_like=True):
+class SeriesRow(Struct, frozen=True, array_like=True, gc=False):
     """One series as at position `at`; `version` is that of the processor's state."""
 
     at: Position
@@ -37,7 +37,7 @@ class SeriesRow(Struct, frozen=True, array_like=True):
     open: dict[str, OpenFinding]
 
 
-class SourceRow(Struct, frozen=True, array_like=True):
+class SourceRow(Struct, frozen=True, array_like=True, gc=False):
     """What is remembered of a source after the record at offset `at`."""
 
     at: int

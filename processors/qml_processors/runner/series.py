@@ -20,7 +20,7 @@ ERROR_QUIET = HOUR
 """A ProcessorError finding closes this long after the last error."""
 
 
-class OpenFinding(Struct, frozen=True, array_like=True):
+class OpenFinding(Struct, frozen=True, array_like=True, gc=False):
     """A finding that is open: its id, the number of its last transition, and what a closing needs."""
 
     finding_id: str

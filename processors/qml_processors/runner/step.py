@@ -63,7 +63,9 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
                     state = series.state = slot.open(key)
                 if live and slot.bundled:
                     before = slot.encode(state)
-                outputs = [*slot.apply(state, event, rules)]
+                outputs = slot.apply(state, event, rules)
+                if outputs.__class__ is not tuple:
+                    outputs = [*outputs]
                 timer = slot.next_timer(state, rules)
                 if timer is not None and timer.__class__ is not int:
                     raise OutputError(f"next_timer returned {timer!r}")  # noqa: TRY301 - as if it had raised
