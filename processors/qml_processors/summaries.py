@@ -35,20 +35,6 @@ class Figures(Struct, gc=False):
     high: float = 0.0
     mean: float = 0.0
 
-    def add(self, value: float) -> None:
-        """Take one value."""
-        count = self.count
-        self.last = value
-        if not count:
-            self.low = self.high = value
-        elif value < self.low:
-            self.low = value
-        elif value > self.high:
-            self.high = value
-        self.count = count = count + 1
-        mean = self.mean
-        self.mean = mean + (value / count - mean / count)  # no sum: it could overflow
-
 
 class SummaryState(Struct, gc=False):
     """What was counted since `start`; `end` is when it is summed up."""
@@ -152,8 +138,17 @@ def _take_metrics(state: SummaryState, values: dict[str, float]) -> None:
                 state.counts["metrics_not_kept"] = state.counts.get("metrics_not_kept", 0) + 1
                 continue
             state.name_bytes += name_bytes
-            figures = metrics[name] = Figures()
-        figures.add(value)
+            metrics[name] = Figures(1, value, value, value, value)
+            continue
+        count = figures.count + 1
+        figures.count = count
+        figures.last = value
+        if value < figures.low:
+            figures.low = value
+        elif value > figures.high:
+            figures.high = value
+        mean = figures.mean
+        figures.mean = mean + (value / count - mean / count)  # no sum: it could overflow
 
 
 def _end(state: SummaryState) -> int | None:

@@ -125,13 +125,14 @@ class Partition:
 
     def _is_new(self, event: Event, now: int, offset: int) -> bool:
         key = (event.partitionkey, event.source)
+        event_id = event.id
         source: Source | None = self.sources.get(key)
-        if source is None or len(event.id) != COUNTER_DIGITS:
+        if source is None or len(event_id) != COUNTER_DIGITS:
             source = self._source(event, key)
         if self.until is not None and offset <= source.at:
             return True
         try:
-            new = source.add(event.id, now)
+            new = source.add(event_id, now)
         except ValueError:  # no counter, from a source that has them: remembered as a foreign id
             source = self.foreign.setdefault(key, ForeignSource(key))
             new = source.add(event.id, now)
@@ -190,7 +191,7 @@ class Partition:
                 self.counts.unknown += 1
             return
         self.counts.events += 1
-        if self.condemns((offset, self.now, EVENT, ())):
+        if (self.kill_next or self.killed) and self.condemns((offset, self.now, EVENT, ())):
             self._bury_killer(event)
             return
         step.apply(self, self.shown, event)

@@ -122,6 +122,7 @@ class Slot:
         "bundled",
         "decode",
         "encode",
+        "hot",
         "keys",
         "migrate",
         "name",
@@ -145,3 +146,4 @@ class Slot:
         self.encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
         self.decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(processor.state).decode
         self.series: dict[tuple[str, str], Series] = {}
+        self.hot = (self.series, self.apply, self.next_timer, self.encode, self.bundled)

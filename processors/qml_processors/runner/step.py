@@ -36,15 +36,19 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
     for slot in slots:
         try:
             keys = slot.keys(event)
+            if not keys:
+                continue
             if len(keys) > 1 and len(set(keys)) < len(keys):
                 raise OutputError(f"keys repeat: {keys}")  # noqa: TRY301 - as if `keys` had raised
         except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted and dead-lettered
             failure.refuse(partition, slot, event, error)
             continue
+        found, apply_to, next_timer, encode, bundled = slot.hot
+        bundled = bundled and live
         for key in keys:
-            series = slot.series.get((partitionkey, key))
+            series = found.get((partitionkey, key))
             if series is None:
-                series = slot.series[partitionkey, key] = Series(slot, partitionkey, key)
+                series = found[partitionkey, key] = Series(slot, partitionkey, key)
             elif series.asleep:
                 continue
             if series.since is None:
@@ -55,18 +59,17 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
             series.id = event_id
             series.openings = 0
             series.late = late
-            before = derived = None
+            derived = None
             try:
                 state = series.state
                 if state is None:
                     series.project = event.project
                     state = series.state = slot.open(key)
-                if live and slot.bundled:
-                    before = slot.encode(state)
-                outputs = slot.apply(state, event, rules)
+                before = encode(state) if bundled else None
+                outputs = apply_to(state, event, rules)
                 if outputs.__class__ is not tuple:
                     outputs = [*outputs]
-                timer = slot.next_timer(state, rules)
+                timer = next_timer(state, rules)
                 if timer is not None and timer.__class__ is not int:
                     raise OutputError(f"next_timer returned {timer!r}")  # noqa: TRY301 - as if it had raised
                 if outputs:
@@ -80,6 +83,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
                 if derived.forget:
                     failure.forget(partition, series, Cause(now, source, event_id, late, config))
                     continue
+            if timer == series.timer == series.due and not series.errors:
+                continue  # as it was, and in time
             series.timer = timer
             if timer is not None and timer < now:
                 timer = now
