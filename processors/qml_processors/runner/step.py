@@ -38,7 +38,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
             keys = slot.keys(event)
             if not keys:
                 continue
-            if len(keys) > 1 and len(set(keys)) < len(keys):
+            if (many := len(keys)) > 1 and (keys[0] == keys[1] or (many > 2 and len(set(keys)) < many)):  # noqa: PLR2004 - mostly two
                 raise OutputError(f"keys repeat: {keys}")  # noqa: TRY301 - as if `keys` had raised
         except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted and dead-lettered
             failure.refuse(partition, slot, event, error)
