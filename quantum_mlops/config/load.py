@@ -64,6 +64,8 @@ def load_config(
         route=_default_receiver(sections.route or Route()),
         rules=sections.rules,
         log=sections.log,
+        http=sections.http,
+        exporters=sections.exporters,
         state_dir=state_dir,
         spool_dir=state_dir / "spool" if spool is None else _absolute(spool, folder),
     )

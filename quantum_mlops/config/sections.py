@@ -53,6 +53,29 @@ class LogSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_bytes: Count = 10 * 1024**3
 
 
+class HttpSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The daemon's HTTP service. `listen` is `host:port`, port 0 any free one, or `off`.
+
+    Anything but loopback needs `tokens_file`. `external_url` is how people reach the service; alerts link to it.
+    """
+
+    listen: Annotated[str, Meta(min_length=1)] = "127.0.0.1:8765"
+    tokens_file: str | None = None
+    external_url: str | None = None
+
+
+class MlflowSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The MLflow exporter, a process of its own. `tracking_uri` is a server's address or an absolute `sqlite:///` one."""
+
+    tracking_uri: Annotated[str, Meta(min_length=1)]
+
+
+class ExportersSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where summaries and metrics go besides; none unless named."""
+
+    mlflow: MlflowSection | None = None
+
+
 class FolderSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A folder; relative to the file's own."""
 
@@ -66,6 +89,8 @@ class Sections(Struct, frozen=True, kw_only=True, omit_defaults=True):
     route: Route | None = None
     rules: Rules = Rules()
     log: LogSection = LogSection()
+    http: HttpSection = HttpSection()
+    exporters: ExportersSection = ExportersSection()
     state: FolderSection = FolderSection()
     spool: FolderSection = FolderSection()
 
@@ -82,5 +107,7 @@ class Config(Struct, frozen=True, kw_only=True):
     route: Route
     rules: Rules
     log: LogSection
+    http: HttpSection
+    exporters: ExportersSection
     state_dir: Path
     spool_dir: Path
