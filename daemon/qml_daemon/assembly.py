@@ -29,12 +29,22 @@ OUTBOX = "outbox.sqlite"
 STATUS = "status.json"
 
 
+def no_beat() -> None:
+    """Nobody watches the loop."""
+
+
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What the daemon takes from outside: the clock, randomness for jitter, and faults in tests."""
+    """What the daemon takes from outside: the clock, randomness for jitter, and faults in tests.
+
+    `beat` is called in every round of the main loop. `reloads` counts the configurations that were taken over in
+    this process.
+    """
 
     clock: Clock = system_clock
     random: Callable[[], float] = random.random
     fault: Fault = no_fault
+    beat: Callable[[], None] = no_beat
+    reloads: int = 0
 
 
 class Parts(Struct, frozen=True, kw_only=True):

@@ -55,6 +55,8 @@ class Daemon:
         self._log_errors = 0
         self._fault: str | None = None
         self._intake_fault: str | None = None
+        self._reloads = self._around.reloads
+        self._reload_fault: str | None = None
 
     def start(self) -> None:
         """Recover the states, put the rules in force, free memory from the collector's sight.
@@ -90,6 +92,7 @@ class Daemon:
     def run(self) -> None:
         """Work until `stop` is set."""
         while not self.stop.is_set():
+            self._around.beat()
             try:
                 more = self._step()
             except LogError as error:
@@ -102,6 +105,14 @@ class Daemon:
             if not more:
                 busy = time.monotonic() - self._active_at < BUSY_FOR_SECONDS
                 self.stop.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+
+    def keep_config(self, fault: str) -> None:
+        """Go on with the configuration there is: the new one is wrong. `run` may be called again."""
+        self._reloads += 1
+        self._reload_fault = fault
+        _logger.error("the configuration stays as it was: %s", fault)
+        self.stop.clear()
+        self._write_status("ready")
 
     def close(self) -> None:
         """Drain for at most 5 s, store everything, close. What a receiver did not take waits in the outbox."""
@@ -163,6 +174,8 @@ class Daemon:
             written=self._around.clock(),
             log_errors=self._log_errors,
             fault=self._fault,
+            reloads=self._reloads,
+            reload_fault=self._reload_fault,
             records_removed=self._retention.removed,
             unread_removed=self._retention.unread,
             intake=self._parts.intake.stats(),

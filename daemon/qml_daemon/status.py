@@ -13,7 +13,10 @@ from qml_processors.runner.counts import RunnerStats
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log."""
+    """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log.
+
+    `reloads` counts the times that the configuration was read anew; `reload_fault` says why it was not taken over.
+    """
 
     version: str
     pid: int
@@ -23,6 +26,8 @@ class Status(Struct, frozen=True, kw_only=True):
     written: int
     log_errors: int
     fault: str | None
+    reloads: int = 0
+    reload_fault: str | None = None
     records_removed: int
     unread_removed: int
     intake: IntakeStats

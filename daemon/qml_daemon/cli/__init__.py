@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from qml_daemon.cli import alerts, config, daemon, demo, doctor, receivers, replay, tail, version
+from qml_daemon.cli import alerts, backup, config, daemon, demo, doctor, purge, receivers, reload, replay, tail, version
 from quantum_mlops.errors import LogLockedError, LogVersionError, QuantumMlopsError, UserError
 
 DONE, FAILED, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -38,6 +38,10 @@ app.add_typer(alerts.app, name="alerts")
 app.command("tail")(tail.show_tail)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)
+app.command("reload")(reload.reload_daemon)
+app.command("backup")(backup.back_up_state)
+app.command("restore")(backup.restore_state)
+app.command("purge")(purge.purge_all)
 app.add_typer(config.app, name="config")
 app.add_typer(receivers.app, name="receivers")
 app.command("version")(version.show_version)

@@ -1,0 +1,17 @@
+"""Which files are ours: a state folder or a spool may lie in a folder that holds other things as well."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qml_daemon.assembly import OUTBOX, STATUS, STORE
+from quantum_mlops.spool.segment import SUFFIX
+
+STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", STATUS, f".{STATUS}.*")
+RESTORES = ("restore", ".restore", "before-restore-*")
+SPOOL = (f"*{SUFFIX}", f".*{SUFFIX}", "rejected*", "*.position", "targets")
+
+
+def find_ours(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    """Yield what lies in `folder` and is ours, each once, sorted; nothing where there is no folder."""
+    if folder.is_dir():
+        yield from sorted({path for pattern in patterns for path in folder.glob(pattern)})
