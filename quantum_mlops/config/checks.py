@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from quantum_mlops.config.address import find_address_fault
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
 from quantum_mlops.config.rules import Rules, ThresholdRule
@@ -12,6 +13,7 @@ from quantum_mlops.config.sections import Route, Sections
 def check_sections(sections: Sections) -> Iterator[str]:
     """Yield one line a mistake, with the path of its key."""
     yield from _check_rules(sections.rules)
+    yield from _check_exporters(sections)
     if sections.route is None:
         if sections.receivers:
             name = next(iter(sections.receivers))
@@ -36,6 +38,15 @@ def _check_route(route: Route, path: str, receivers: list[str]) -> Iterator[str]
         yield f"{path}.group_by: a label stands there twice"
     for index, nested in enumerate(route.routes):
         yield from _check_route(nested, f"{path}.routes[{index}]", receivers)
+
+
+def _check_exporters(sections: Sections) -> Iterator[str]:
+    if sections.exporters.mlflow is None:
+        return
+    if fault := find_address_fault(sections.exporters.mlflow.tracking_uri):
+        yield f"exporters.mlflow.tracking_uri: {fault}"
+    if sections.log.kind == "memory":
+        yield "exporters.mlflow: the exporter reads the log's file, and a log in memory has none; leave out log.kind"
 
 
 def _check_rules(rules: Rules) -> Iterator[str]:

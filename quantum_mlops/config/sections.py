@@ -65,7 +65,7 @@ class HttpSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MlflowSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The MLflow exporter, a process of its own. `tracking_uri` is a server's address or an absolute `sqlite:///` one."""
+    """The MLflow exporter, a process of its own. `tracking_uri` is a server's or an absolute `sqlite:///` address."""
 
     tracking_uri: Annotated[str, Meta(min_length=1)]
 

@@ -25,6 +25,7 @@ from quantum_mlops.sdk.entry import Entry, Item
 from quantum_mlops.sdk.generator import span_async_generator, span_generator
 from quantum_mlops.sdk.notice import Notices, describe
 from quantum_mlops.sdk.software import code_version, sdk_versions
+from quantum_mlops.sdk.tracking import ADDRESS_TAG, find_mlflow_run, find_tracking_address
 
 if TYPE_CHECKING:
     from quantum_mlops.sdk.instrumentation import Canary
@@ -84,17 +85,27 @@ class Run:
         book = recorder.runs
         self.nonce = recorder.nonce
         self.id = f"{self.nonce}-{next(book.numbers)}"
-        self.context = replace(self._labels, runid=self.id)
+        mlflow_run = self._labels.mlflowrunid or self._look("MLflow run", find_mlflow_run)
+        self.context = replace(self._labels, runid=self.id, mlflowrunid=mlflow_run)
         self._started = self._beat = time.monotonic()
         self.active = True
         book.enter(self)
         recorder.defer(self._describe, run=self, type="run.started")
         return self
 
+    def _look(self, what: str, find: Callable[[], str | None]) -> str | None:
+        """Return what `find` sees of the user's MLflow; where that raises it is said once and nothing is known."""
+        try:
+            return find()
+        except Exception as error:  # noqa: BLE001 - a foreign module's fault: said, and never the host's
+            self._recorder.notices.once(what, f"cannot see the {what}: {describe(error)}")
+            return None
+
     def _describe(self) -> list[Item]:
+        address = self._look("MLflow tracking address", find_tracking_address)
         started = RunStarted(
             name=self.name,
-            tags=self._tags,
+            tags=self._tags if address is None else self._tags | {ADDRESS_TAG: address},
             code_version=code_version(),
             sdk_versions=sdk_versions(),
             host=os.uname().nodename,
