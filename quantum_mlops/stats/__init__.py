@@ -11,14 +11,20 @@ from quantum_mlops.stats.hellinger import Distance, estimate_distance, hellinger
 from quantum_mlops.stats.histogram import Cells, Histogram, chi_square, divergence, homogeneity, pair
 from quantum_mlops.stats.minimum_effect import null_noncentrality, score
 from quantum_mlops.stats.noncentral import normal_score, quantile, tails
+from quantum_mlops.stats.normal_scores import rank_score
+from quantum_mlops.stats.pareto_tail import LEAST_OBSERVATIONS, ParetoTail, fit_tail, tail_quantile
+from quantum_mlops.stats.prediction import Prediction, predict_sum
 
 __all__ = [
+    "LEAST_OBSERVATIONS",
     "REFERENCE_VALUE",
     "Cells",
     "Cusum",
     "Distance",
     "Epochs",
     "Histogram",
+    "ParetoTail",
+    "Prediction",
     "add_observation",
     "average_run_length",
     "chi_square",
@@ -26,6 +32,7 @@ __all__ = [
     "count_limits",
     "divergence",
     "estimate_distance",
+    "fit_tail",
     "hellinger_distance",
     "homogeneity",
     "noise_floor",
@@ -34,8 +41,11 @@ __all__ = [
     "null_noncentrality",
     "pair",
     "parse_rate",
+    "predict_sum",
     "quantile",
+    "rank_score",
     "score",
+    "tail_quantile",
     "tails",
     "threshold",
     "update",
