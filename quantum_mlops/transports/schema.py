@@ -12,8 +12,11 @@ from urllib.parse import quote
 
 from quantum_mlops.errors import LogError, LogVersionError
 from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.upgrade import refusal, upgrade
 
 VERSION = 1
+MIGRATIONS: dict[int, str] = {}
+"""SQL from each older version to the next."""
 APPLICATION_ID = 0x514D4C4F  # "QMLO"
 _PAGE_BYTES = 8192
 _CACHE_KIBIBYTES = 16_384
@@ -30,6 +33,7 @@ def connect_writer(path: Path, synchronous: str) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         _check(connection, path)
+        upgrade(connection, path, VERSION, MIGRATIONS)
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -133,8 +137,6 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application == APPLICATION_ID and version > VERSION:
-        raise LogVersionError(
-            f"{path}: written by a newer quantum-mlops (store version {version}, this one reads {VERSION}); upgrade"
-        )
+        raise LogVersionError(refusal(path, version, VERSION))
     if tables and application != APPLICATION_ID:
         raise LogError(f"{path}: a SQLite database of another program; name another file")

@@ -15,10 +15,13 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from quantum_mlops.errors import LogError, LogVersionError
+from quantum_mlops.errors import LogError
 from quantum_mlops.transports.schema import log_error
+from quantum_mlops.transports.upgrade import upgrade
 
 VERSION = 1
+MIGRATIONS: dict[int, str] = {}
+"""SQL from each older version to the next."""
 APPLICATION_ID = 0x514D4C58  # "QMLX"
 Outcome = Literal["sent", "failed"]
 _SYNCHRONOUS = {"normal": "NORMAL", "power-loss": "FULL"}
@@ -212,8 +215,7 @@ class OutboxStore:
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if version and application != APPLICATION_ID:
             raise LogError(f"{self.path}: a SQLite database of another program; name another state folder")
-        if version > VERSION:
-            raise LogVersionError(f"{self.path}: written by a newer quantum-mlops; upgrade")
+        upgrade(self._connection, self.path, VERSION, MIGRATIONS)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute(f"PRAGMA synchronous = {synchronous}")
         if not version:
