@@ -6,7 +6,7 @@ notifier raised. What waited together goes out as one message.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -21,6 +21,7 @@ from quantum_mlops.errors import RetryableError
 
 MOST_AT_ONCE = 100
 GIVE_UP = DAY
+_OUTCOMES = ("sent", "failed", "retried")
 _MEND = "; after mending it try: quantum-mlops receivers test"
 
 _logger = logging.getLogger(__name__)
@@ -38,12 +39,13 @@ class Lane(Struct):
 
 
 class OutboxStats(Struct, kw_only=True):
-    """Counts since the start, and what waits now."""
+    """Counts since the start, and what waits now. `kinds` has the counts again, by the receiver's kind and outcome."""
 
     sent: int = 0
     failed: int = 0
     retried: int = 0
     waiting: int = 0
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Outbox:
@@ -77,7 +79,8 @@ class Outbox:
                 self._lanes[notifier.lane] = Lane(Courier(notifier), bucket)
             self._lane_of[receiver, kind] = self._lanes[notifier.lane]
             self._kinds.setdefault(receiver, []).append(kind)
-        self._counts = OutboxStats()
+        kinds = {kind for _, kind in notifiers}
+        self._counts = OutboxStats(kinds={kind: dict.fromkeys(_OUTCOMES, 0) for kind in sorted(kinds)})
 
     def load(self) -> None:
         """Read what waits; what waits for a receiver that is no longer configured is given up."""
@@ -124,6 +127,7 @@ class Outbox:
             if outcome.error is None:
                 lane.attempts = 0
                 self._counts.sent += len(outcome.numbers)
+                self._count(lane.flying, "sent")
                 self._store.settle(outcome.numbers, "sent", now, None)
             elif isinstance(outcome.error, RetryableError):
                 self._retry(lane, outcome.error, now)
@@ -165,7 +169,11 @@ class Outbox:
         """Return the counts."""
         waiting = sum(len(lane.waiting) + len(lane.flying) for lane in self._lanes.values())
         return OutboxStats(
-            sent=self._counts.sent, failed=self._counts.failed, retried=self._counts.retried, waiting=waiting
+            sent=self._counts.sent,
+            failed=self._counts.failed,
+            retried=self._counts.retried,
+            waiting=waiting,
+            kinds={kind: dict(outcomes) for kind, outcomes in self._counts.kinds.items()},
         )
 
     def close(self) -> None:
@@ -188,13 +196,20 @@ class Outbox:
         self._store.defer([waiting.number for waiting in fresh], lane.not_before, str(error))
         lane.waiting.extendleft(reversed(fresh))
         self._counts.retried += len(fresh)
+        self._count(fresh, "retried")
         if lane.attempts == 1:
             _logger.warning("%s did not take a notification: %s; trying again", lane.courier.notifier.lane, error)
+
+    def _count(self, notifications: Iterable[Waiting], outcome: str) -> None:
+        for waiting in notifications:
+            outcomes = self._counts.kinds.setdefault(waiting.kind, dict.fromkeys(_OUTCOMES, 0))
+            outcomes[outcome] += 1
 
     def _give_up(self, notifications: list[Waiting], reason: str, mend: str = _MEND) -> None:
         if not notifications:
             return
         self._store.settle([waiting.number for waiting in notifications], "failed", self._clock(), reason)
         self._counts.failed += len(notifications)
+        self._count(notifications, "failed")
         receivers = ", ".join(sorted({f"{waiting.receiver}/{waiting.kind}" for waiting in notifications}))
         _logger.error("%d notifications to %s given up: %s%s", len(notifications), receivers, reason, mend)
