@@ -1,0 +1,109 @@
+"""What the service itself does, as metrics: published by its loop, read by the HTTP thread.
+
+The loop turns its counts into figures and puts them on the board; a scrape reads the board and so never
+touches what works. What needs no look at the parts (files, disk) is looked at by the scrape.
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.metrics.tally import Figure
+from qml_daemon.status import Status
+from qml_processors.runner.counts import PartitionStats
+from quantum_mlops.clock import SECOND
+from quantum_mlops.version import __version__
+
+
+class Board:
+    """Holds the figures that the loop published last. `publish` from one thread, `figures` from any."""
+
+    def __init__(self) -> None:
+        self._figures: Sequence[Figure] = ()
+
+    def publish(self, figures: Sequence[Figure]) -> None:
+        """Put new figures in place of the old ones, which nobody changes any more."""
+        self._figures = figures
+
+    def figures(self) -> Sequence[Figure]:
+        """Return what was published last; nothing before that."""
+        return self._figures
+
+
+class Files(Struct, frozen=True):
+    """The files of the log and their disk, looked at by a scrape. `paths` by the value of the label `file`."""
+
+    folder: Path
+    paths: dict[str, Path]
+    limit_bytes: int
+
+    def figures(self) -> list[Figure]:
+        """Return sizes; what cannot be looked at is absent."""
+        found = [Figure("qml_log_limit_bytes", (), self.limit_bytes)]
+        for name, path in self.paths.items():
+            try:
+                found.append(Figure("qml_log_size_bytes", (name,), path.stat().st_size))
+            except FileNotFoundError:
+                found.append(Figure("qml_log_size_bytes", (name,), 0))
+            except OSError:
+                continue
+        try:
+            disk = os.statvfs(self.folder)
+        except OSError:
+            return found
+        found.append(Figure("qml_disk_free_bytes", (), disk.f_bavail * disk.f_frsize))
+        found.append(Figure("qml_disk_size_bytes", (), disk.f_blocks * disk.f_frsize))
+        return found
+
+
+def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
+    """Return the figures of a status: all numbers, copied. Counters are there from the first time on, at 0."""
+    intake, partitions = status.intake, status.runner.partitions
+    return [
+        Figure("qml_build_info", (__version__, platform.python_version()), 1),
+        Figure("qml_loop_timestamp_seconds", (), status.written / SECOND),
+        Figure("qml_log_errors_total", (), status.log_errors),
+        Figure("qml_retention_removed_records_total", (), status.records_removed),
+        Figure("qml_retention_unread_records_total", (), status.unread_removed),
+        Figure("qml_intake_events_total", (), intake.events),
+        Figure("qml_intake_lag_bytes", (), intake.lag_bytes),
+        Figure("qml_intake_segments", (), intake.segments),
+        Figure("qml_intake_unreadable", (), intake.fault is not None),
+        Figure("qml_dead_letters_total", ("intake",), intake.dead_letters),
+        Figure("qml_dead_letters_total", ("runner",), sum(one.counts.dead_letters for one in partitions)),
+        *_describe_runner(partitions, processors),
+        *_describe_dispatcher(status.dispatcher),
+    ]
+
+
+def _describe_runner(partitions: Sequence[PartitionStats], processors: Sequence[str]) -> Iterator[Figure]:
+    for one in partitions:
+        labels = (str(one.partition),)
+        yield Figure("qml_runner_lag_records", labels, one.lag)
+        yield Figure("qml_runner_given_up", labels, one.given_up is not None)
+        yield Figure("qml_runner_series", labels, one.series)
+        yield Figure("qml_runner_dirty_series", labels, one.dirty)
+        yield Figure("qml_runner_timers", labels, one.timers)
+        yield Figure("qml_runner_open_findings", labels, one.open_findings)
+        yield Figure("qml_runner_recovery_seconds", labels, one.recovery_seconds)
+    counts = [one.counts for one in partitions]
+    yield Figure("qml_runner_events_total", (), sum(one.events for one in counts))
+    yield Figure("qml_runner_duplicates_total", (), sum(one.duplicates for one in counts))
+    yield Figure("qml_runner_unknown_total", (), sum(one.unknown for one in counts))
+    yield Figure("qml_runner_batches_total", (), sum(one.batches for one in counts))
+    yield Figure("qml_runner_timers_fired_total", (), sum(one.timers for one in counts))
+    for name in processors:
+        yield Figure("qml_runner_errors_total", (name,), sum(one.processor_errors.get(name, 0) for one in counts))
+
+
+def _describe_dispatcher(stats: DispatcherStats) -> Iterator[Figure]:
+    yield Figure("qml_alerts", (), stats.alerts)
+    yield Figure("qml_alert_groups", (), stats.groups)
+    yield Figure("qml_notifications_waiting", (), stats.outbox.waiting)
+    for kind, outcomes in stats.outbox.kinds.items():
+        for outcome, number in outcomes.items():
+            yield Figure("qml_deliveries_total", (kind, outcome), number)
