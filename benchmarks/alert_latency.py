@@ -60,7 +60,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def write_config(folder, port):
-    lines = ['[route]\nreceiver = "r0"\ngroup_by = ["..."]\ngroup_wait = "0s"', f'[state]\ndir = "{folder}"']
+    lines = [
+        '[route]\nreceiver = "r0"\ngroup_by = ["..."]\ngroup_wait = "0s"',
+        f'[state]\ndir = "{folder}"',
+        '[http]\nlisten = "127.0.0.1:0"',
+    ]
     for number in range(RECEIVERS):
         (folder / f"url{number}").write_text(f"http://127.0.0.1:{port}/{number}")
         lines += [

@@ -11,6 +11,8 @@ from qml_daemon.delivery.outbox import Outbox
 from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.dispatcher import Dispatcher, Fault, no_fault
 from qml_daemon.dispatch.routes import build_paths
+from qml_daemon.http.health import Health
+from qml_daemon.ingest.inbox import Inbox
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
 from qml_daemon.notifiers.base import Notifier
@@ -48,15 +50,23 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """The daemon's parts."""
+    """The daemon's parts. `inbox` is the other threads' way to the log, `health` what they know of the main loop."""
 
     log: Log
+    inbox: Inbox
+    health: Health
     intake: Intake
     runner: Runner
     dispatcher: Dispatcher
     store: OutboxStore
     processors: list[Processor[Any]]
     notifiers: Mapping[tuple[str, str], Notifier]
+
+    def close(self) -> None:
+        """Close what was opened, the log last."""
+        self.dispatcher.close()
+        self.intake.close()
+        self.log.close()
 
 
 def assemble(config: Config, around: Surroundings) -> Parts:
@@ -79,6 +89,8 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     outbox = Outbox(store, notifiers, around.clock, around.random)
     return Parts(
         log=log,
+        inbox=Inbox(),
+        health=Health(),
         intake=Intake(log, config.spool_dir, around.clock, this_host()),
         runner=Runner(log, processors),
         dispatcher=Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault),

@@ -1,9 +1,10 @@
 """The embedded daemon: one loop from the spool to the receivers.
 
-    start: open, recover, apply the rules, READY     loop: intake, runner, dispatcher, tick, sleep
-    stop: drain (at most 5 s), flush, checkpoint, status
+    start: open, recover, apply the rules, READY     loop: inbox, intake, runner, dispatcher, tick, sleep
+    stop: HTTP ends, drain (at most 5 s), flush, checkpoint, status
 
-One thread; receivers have their own. An error of the log is logged once, counted and tried again.
+One thread writes the log; receivers and the HTTP service have their own. An error of the log is logged
+once, counted and tried again.
 """
 
 import logging
@@ -13,10 +14,12 @@ import time
 from collections.abc import Mapping
 
 from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
+from qml_daemon.http.server import STOP_SECONDS
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker
 from qml_daemon.training import training_need
+from qml_daemon.web import build_service
 from qml_processors.runner import apply_config
 from qml_processors.runner.collector import settle
 from quantum_mlops.config.sections import Config
@@ -47,6 +50,11 @@ class Daemon:
         self.stop = threading.Event()
         self._around = around or Surroundings()
         self._parts: Parts = assemble(config, self._around)
+        try:
+            self._service = build_service(config, self._parts)
+        except BaseException:
+            self._parts.close()
+            raise
         self._ticker = Ticker(self._parts.log, self._around.clock)
         self._retention = Retention(self._parts, config.log, self._around.clock)
         self._started = self._around.clock()
@@ -66,6 +74,8 @@ class Daemon:
 
         """
         runner, log = self._parts.runner, self._parts.log
+        if self._service is not None:
+            self._service.start()
         threshold(parse_rate(self.config.rules.drift.false_alarms))  # loads numpy now, not in the first batch
         for partition in range(log.partitions):
             if not runner.open(partition):
@@ -75,7 +85,15 @@ class Daemon:
         if apply_config(log, runner, self.config.rules, self._around.clock, source) is not None:
             _logger.info("new rules written to the log")
         settle()
+        self._parts.health.beat()
+        self._parts.health.state = "running"
+        self._parts.inbox.open()
         self._write_status("ready")
+
+    @property
+    def url(self) -> str | None:
+        """The address of the HTTP service, as bound; None where it is off."""
+        return None if self._service is None else self._service.address.url
 
     def describe(self, environ: Mapping[str, str]) -> str:
         """Return what READY says: where everything is, and what training code needs to find it."""
@@ -84,9 +102,9 @@ class Daemon:
         names = sorted(processor.name for processor in self._parts.processors)
         place = "memory" if self.config.log.kind == "memory" else str(store_path(self.config))
         return (
-            f"quantum-mlops {__version__} READY pid={os.getpid()} log={place} spool={self.config.spool_dir}"
-            f" config={self.config.path or 'defaults'} processors={','.join(names)} receivers={', '.join(kinds)}"
-            + ("" if need is None else f"; {need}")
+            f"quantum-mlops {__version__} READY pid={os.getpid()} log={place} http={self.url or 'off'}"
+            f" spool={self.config.spool_dir} config={self.config.path or 'defaults'}"
+            f" processors={','.join(names)} receivers={', '.join(kinds)}" + ("" if need is None else f"; {need}")
         )
 
     def run(self) -> None:
@@ -101,10 +119,10 @@ class Daemon:
                 continue
             if self._fault is not None:
                 _logger.info("the log goes on")
-                self._fault = None
+                self._fault = self._parts.health.fault = None
             if not more:
                 busy = time.monotonic() - self._active_at < BUSY_FOR_SECONDS
-                self.stop.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+                self._parts.inbox.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
 
     def keep_config(self, fault: str) -> None:
         """Go on with the configuration there is: the new one is wrong. `run` may be called again."""
@@ -117,7 +135,9 @@ class Daemon:
     def close(self) -> None:
         """Drain for at most 5 s, store everything, close. What a receiver did not take waits in the outbox."""
         deadline = time.monotonic() + DRAIN_SECONDS
+        self._parts.health.state = "stopping"
         try:
+            self._end_service()
             while self._step(tick=False) and time.monotonic() < deadline:
                 pass
             self._parts.dispatcher.drain(deadline - time.monotonic())
@@ -126,13 +146,27 @@ class Daemon:
         except LogError as error:
             self._report(error)
         finally:
-            self._parts.dispatcher.close()
-            self._parts.intake.close()
-            self._parts.log.close()
+            self._parts.inbox.close()
+            if self._service is not None:
+                self._service.close()
+            self._parts.close()
+
+    def _end_service(self) -> None:
+        """Let the requests that are under way finish; they wait for the log, so it goes on meanwhile."""
+        if self._service is None:
+            return
+        deadline = time.monotonic() + STOP_SECONDS
+        self._service.begin_stop()
+        while self._service.is_serving and time.monotonic() < deadline:
+            self._parts.inbox.wait(BUSY_SECONDS)
+            self._parts.inbox.drain(self._parts.log, BATCH)
+        self._parts.inbox.close()
 
     def _step(self, *, tick: bool = True) -> bool:
         """Do one round; return whether there is more to do at once."""
-        taken = self._parts.intake.poll(BATCH)
+        self._parts.health.beat()
+        received = self._parts.inbox.drain(self._parts.log, BATCH)
+        taken = received + self._parts.intake.poll(BATCH)
         done = self._parts.runner.process_batch(BATCH)
         told = self._parts.dispatcher.step(BATCH)
         now = time.monotonic()
@@ -154,7 +188,7 @@ class Daemon:
     def _report(self, error: LogError) -> None:
         self._log_errors += 1
         if str(error) != self._fault:
-            self._fault = str(error)
+            self._fault = self._parts.health.fault = str(error)
             _logger.error("%s; trying again every second", error)
 
     def _write_status(self, state: str) -> None:
@@ -168,6 +202,7 @@ class Daemon:
         status = Status(
             version=__version__,
             pid=os.getpid(),
+            http=self.url if state == "ready" else None,
             state="ready" if state == "ready" else "stopped",
             config=None if self.config.path is None else str(self.config.path),
             started=self._started,

@@ -15,11 +15,13 @@ from qml_processors.runner.counts import RunnerStats
 class Status(Struct, frozen=True, kw_only=True):
     """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log.
 
-    `reloads` counts the times that the configuration was read anew; `reload_fault` says why it was not taken over.
+    `http` is the address of the HTTP service, as bound. `reloads` counts the times that the
+    configuration was read anew; `reload_fault` says why it was not taken over.
     """
 
     version: str
     pid: int
+    http: str | None = None
     state: Literal["ready", "stopped"]
     config: str | None
     started: int

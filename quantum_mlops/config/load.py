@@ -16,7 +16,7 @@ from msgspec import Struct, inspect
 from quantum_mlops.config.checks import check_sections
 from quantum_mlops.config.keys import explain, find_problems, join, suggest, type_of
 from quantum_mlops.config.overlay import apply_overlay
-from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, Route, Sections
+from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, HttpSection, Route, Sections
 from quantum_mlops.errors import ConfigError
 
 FILE_NAME = "quantum-mlops.toml"
@@ -64,11 +64,17 @@ def load_config(
         route=_default_receiver(sections.route or Route()),
         rules=sections.rules,
         log=sections.log,
-        http=sections.http,
+        http=_place_tokens(sections.http, folder),
         exporters=sections.exporters,
         state_dir=state_dir,
         spool_dir=state_dir / "spool" if spool is None else _absolute(spool, folder),
     )
+
+
+def _place_tokens(section: HttpSection, folder: Path) -> HttpSection:
+    if section.tokens_file is None:
+        return section
+    return msgspec.structs.replace(section, tokens_file=str(_absolute(section.tokens_file, folder)))
 
 
 def _default_receiver(route: Route) -> Route:

@@ -30,6 +30,8 @@ RUNS = 40
 SEED = 20261121
 
 CONFIG = """
+[http]
+listen = "127.0.0.1:0"
 [receivers.team]
 log = {}
 [route]

@@ -32,6 +32,8 @@ group_interval = "1s"
 name = "Low"
 metric = "accuracy"
 below = 0.5
+[http]
+listen = "127.0.0.1:0"
 [state]
 dir = "state"
 """

@@ -27,6 +27,9 @@ dir = "state"
 [spool]
 dir = "spool"
 
+[http]
+listen = "127.0.0.1:0"
+
 [receivers.demo]
 slack = {{ url_file = "{ADDRESS}" }}
 log = {{}}

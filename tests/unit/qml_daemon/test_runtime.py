@@ -24,7 +24,9 @@ from quantum_mlops.transports.sqlite import SqliteLog
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     path = tmp_path / "c.toml"
-    path.write_text('[state]\ndir = "state"\n[log]\nretention = "1d"\n[rules.summaries]\nenabled = false\n')
+    path.write_text(
+        '[http]\nlisten = "off"\n[state]\ndir = "state"\n[log]\nretention = "1d"\n[rules.summaries]\nenabled = false\n'
+    )
     return read_config(path, {})
 
 
