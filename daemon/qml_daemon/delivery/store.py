@@ -24,6 +24,7 @@ MIGRATIONS: dict[int, str] = {}
 """SQL from each older version to the next."""
 APPLICATION_ID = 0x514D4C58  # "QMLX"
 Outcome = Literal["sent", "failed"]
+Table = Literal["alerts", "groups", "silences"]
 _SYNCHRONOUS = {"normal": "NORMAL", "power-loss": "FULL"}
 
 _TABLES = """
@@ -107,8 +108,8 @@ class OutboxStore:
         """Return the next offset of the findings stream by partition."""
         return dict(self._ask("SELECT partition, offset FROM positions"))
 
-    def read_all(self, table: Literal["alerts", "groups"], kind: type[_S]) -> list[_S]:
-        """Return all alerts or groups."""
+    def read_all(self, table: Table, kind: type[_S]) -> list[_S]:
+        """Return all alerts, groups or silences."""
         rows = self._ask(f"SELECT body FROM {table} ORDER BY key")  # noqa: S608 - our names
         return [msgspec.msgpack.decode(body, type=kind) for (body,) in rows]
 
@@ -147,15 +148,15 @@ class OutboxStore:
         """Set the position in the findings stream."""
         self._connection.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (partition, offset))
 
-    def put(self, table: Literal["alerts", "groups"], key: str, body: Struct) -> None:
-        """Store an alert or a group."""
+    def put(self, table: Table, key: str, body: Struct) -> None:
+        """Store an alert, a group or a silence."""
         self._connection.execute(
             f"INSERT OR REPLACE INTO {table} VALUES (?, ?)",  # noqa: S608 - our names
             (key, msgspec.msgpack.encode(body)),
         )
 
-    def remove(self, table: Literal["alerts", "groups"], key: str) -> None:
-        """Remove an alert, or a group with its memberships."""
+    def remove(self, table: Table, key: str) -> None:
+        """Remove an alert, a silence, or a group with its memberships."""
         self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608 - our names
         if table == "groups":
             self._connection.execute("DELETE FROM members WHERE grp = ?", (key,))
@@ -221,8 +222,11 @@ class OutboxStore:
         if not version:
             pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {pragmas} COMMIT;")
-        # Not among the tables above: it came after the first files of this version.
+        # Not among the tables above: they came after the first files of this version.
         self._connection.execute("CREATE TABLE IF NOT EXISTS origin (number INTEGER PRIMARY KEY, log BLOB NOT NULL)")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS silences (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+        )
 
 
 def connect(path: Path | None, mode: Literal["rw", "ro"]) -> sqlite3.Connection:

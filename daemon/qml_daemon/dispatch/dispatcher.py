@@ -17,6 +17,7 @@ from qml_daemon.dispatch.group import flush_group
 from qml_daemon.dispatch.groups import Groups
 from qml_daemon.dispatch.origin import settle_origin
 from qml_daemon.dispatch.routes import Path
+from qml_daemon.dispatch.silences import Silences
 from quantum_mlops.clock import SECOND, Clock
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Log, Record, Stream
@@ -64,6 +65,7 @@ class Dispatcher:
         self._outbox = outbox
         self._clock = clock
         self._fault = fault
+        self.silences = Silences(store)
         self._book = AlertBook()
         self._groups = Groups(store, route)
         self._positions: dict[int, int] = {}
@@ -115,6 +117,7 @@ class Dispatcher:
 
     def _load(self) -> None:
         self._positions = settle_origin(self._log, self._store)
+        self.silences.load()
         self._book = AlertBook(self._store.read_all("alerts", Alert))
         with self._store.transaction():
             self._groups.load(self._book.alerts, self._clock())
@@ -173,7 +176,7 @@ class Dispatcher:
     def _flush(self, now: int) -> None:
         self._flushed_at = now
         for group, path in list(self._groups.due(now)):
-            flush = flush_group(group, path, self._book.alerts, now)
+            flush = flush_group(group, path, self._book.alerts, now, lambda alert: self.silences.mutes(alert, now))
             if flush.notification is not None:
                 self._outbox.add(flush.notification)
                 self._notifications += 1

@@ -1,6 +1,6 @@
 """A group: alerts that are told together, and what its receiver was told last."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
@@ -11,6 +11,11 @@ from qml_daemon.dispatch.routes import Path
 from qml_daemon.notification import MAX_ALERTS, Notification
 
 Members = dict[str, bool]
+
+
+def never(alert: Alert) -> bool:  # noqa: ARG001 - the signature of a test for silences
+    """Nothing is muted."""
+    return False
 
 
 class Group(Struct, kw_only=True):
@@ -37,24 +42,30 @@ class Flush(Struct):
     members: Members
 
 
-def flush_group(group: Group, path: Path, alerts: Mapping[str, Alert], now: int) -> Flush:
+def flush_group(
+    group: Group, path: Path, alerts: Mapping[str, Alert], now: int, is_muted: Callable[[Alert], bool] = never
+) -> Flush:
     """Decide what the group says at `now`. Pure: the group and the alerts stay as they are.
 
-    Resolved alerts and notices leave the group with the flush, told or not.
+    Resolved alerts and notices leave the group with the flush, told or not. Muted alerts are not spoken of;
+    those that fire stay in the group, told or untold as before.
     """
-    members = [alerts[key] for key in group.members]
+    muted = {key for key in group.members if is_muted(alerts[key])}
+    members = [alerts[key] for key in group.members if key not in muted]
     by_status: dict[str, set[str]] = {"firing": set(), "resolved": set(), "notice": set()}
     for alert in members:
         by_status[alert.status].add(alert.key)
+    quiet = {key: told for key, told in group.members.items() if key in muted and alerts[key].status == "firing"}
     told = group.told()
     reason = needs_notification(
         told, by_status["firing"], by_status["resolved"], by_status["notice"], now - path.repeat_interval
     )
     if reason is None:
-        kept: Members = {key: group.members[key] for key in group.members if key in by_status["firing"]}
-        return Flush(None, kept)
+        firing = by_status["firing"] | quiet.keys()
+        return Flush(None, {key: told for key, told in group.members.items() if key in firing})
     shown = [alert for alert in members if alert.status != "resolved" or (told and alert.key in told.firing)]
-    return Flush(_notify(group, path, shown, reason, now), dict.fromkeys(sorted(by_status["firing"]), True))
+    said = dict.fromkeys(sorted(by_status["firing"]), True)
+    return Flush(_notify(group, path, shown, reason, now), {**said, **quiet})
 
 
 def _notify(group: Group, path: Path, shown: list[Alert], reason: Reason, now: int) -> Notification:
