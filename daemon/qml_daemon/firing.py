@@ -10,7 +10,7 @@ import msgspec
 
 from qml_daemon.alert import Alert
 from qml_daemon.deliveries import read_outbox
-from qml_daemon.history import FindingHistory
+from qml_daemon.finding import FindingHistory
 from quantum_mlops.events import Evidence
 
 

@@ -3,40 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
 from qml_daemon.assembly import store_path
-from qml_daemon.dispatch.book import alert_labels
+from qml_daemon.finding import FindingHistory, fold_finding
 from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import UserError
-from quantum_mlops.events import Event, Evidence, FindingChanged, Severity, short_name
+from quantum_mlops.events import Event, FindingChanged
 from quantum_mlops.transports.base import Record, Stream
 from quantum_mlops.transports.sqlite import SqliteLog
 from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 _CHUNK = 1000
-
-
-class FindingHistory(Struct, kw_only=True, omit_defaults=True):
-    """One finding. `status` is firing, resolved or notice; times are nanoseconds UTC of the log's clock."""
-
-    finding_id: str
-    rule: str
-    status: str
-    severity: Severity
-    opened: int
-    closed: int | None = None
-    transitions: int = 0
-    series: str = ""
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    values: dict[str, float]
-    details: dict[str, list[dict[str, str]]]
-    evidence: Evidence
-    reason: str | None = None
-    late: bool = False
-    at_close: dict[str, float] = {}
 
 
 def open_store(config: Config, path: Path | None = None) -> SqliteReader:
@@ -68,8 +45,9 @@ def fold_findings(events: Iterator[Event]) -> list[FindingHistory]:
     """Return one history a finding, in the order in which they opened."""
     found: dict[str, FindingHistory] = {}
     for event in events:
-        if isinstance(event.data, FindingChanged):
-            _fold(found, event, event.data)
+        data = event.data
+        if isinstance(data, FindingChanged):
+            found[data.finding_id] = fold_finding(found.get(data.finding_id), event, data)
     return sorted(found.values(), key=lambda one: (one.opened, one.finding_id))
 
 
@@ -77,30 +55,3 @@ def read_findings(reader: SqliteReader) -> list[FindingHistory]:
     """Return all findings that the log still holds."""
     records = read_records(reader, Stream.FINDINGS)
     return fold_findings(record.event for record in records if isinstance(record.event, Event))
-
-
-def _fold(found: dict[str, FindingHistory], event: Event, data: FindingChanged) -> None:
-    change = short_name(event.type)
-    known = found.get(data.finding_id)
-    if known is None or change != "finding.closed":
-        opened = event.time if known is None else known.opened
-        evidence = data.evidence if known is None else known.evidence
-        transitions = 0 if known is None else known.transitions
-        known = found[data.finding_id] = FindingHistory(
-            finding_id=data.finding_id,
-            rule=data.rule,
-            status="notice" if change == "finding.notice" else "firing",
-            severity=data.severity,
-            opened=opened,
-            transitions=transitions,
-            series=data.series,
-            labels=alert_labels(event, data),
-            annotations=data.annotations,
-            values=data.values,
-            details=data.details,
-            evidence=evidence,
-            late=data.late,
-        )
-    known.transitions += 1
-    if change == "finding.closed":
-        known.status, known.closed, known.reason, known.at_close = "resolved", event.time, data.reason, data.values

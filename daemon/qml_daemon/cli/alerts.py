@@ -10,7 +10,7 @@ from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from qml_daemon.deliveries import Delivery
-    from qml_daemon.history import FindingHistory
+    from qml_daemon.finding import FindingHistory
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
 from qml_daemon.deliveries import Delivery
-from qml_daemon.history import FindingHistory
+from qml_daemon.finding import FindingHistory
 from qml_daemon.reproduction import bundle_absence
 from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND
