@@ -22,7 +22,8 @@ def read_config(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 def check_rates(sections: Sections) -> Iterator[str]:
     """Yield one line for each false-alarm rate that cannot be read."""
-    try:
-        parse_rate(sections.rules.drift.false_alarms)
-    except ValueError as error:
-        yield f"rules.drift.false_alarms: {error}"
+    for kind, rate in (("drift", sections.rules.drift.false_alarms), ("cost", sections.rules.cost.false_alarms)):
+        try:
+            parse_rate(rate)
+        except ValueError as error:
+            yield f"rules.{kind}.false_alarms: {error}"

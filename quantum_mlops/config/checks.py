@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from quantum_mlops.config.address import find_address_fault
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
-from quantum_mlops.config.rules import Rules, ThresholdRule
+from quantum_mlops.config.rules import CostRule, Rules, ThresholdRule
 from quantum_mlops.config.sections import Route, Sections
 
 
@@ -57,6 +57,20 @@ def _check_rules(rules: Rules) -> Iterator[str]:
             yield f"{path}.name: {rule.name!r} is already the name of rules.threshold[{seen[rule.name]}]"
         seen.setdefault(rule.name, index)
         yield from _check_threshold(rule, path)
+    yield from _check_cost(rules.cost)
+
+
+def _check_cost(rule: CostRule) -> Iterator[str]:
+    for kind, named in (("caps", rule.caps), ("budgets", rule.budgets)):
+        for index, limit in enumerate(named):
+            if not float(limit.amount):
+                yield f"rules.cost.{kind}[{index}].amount: must be more than 0"
+    names: dict[str, int] = {}
+    for index, budget in enumerate(rule.budgets):
+        if budget.name in names:
+            path = f"rules.cost.budgets[{index}].name"
+            yield f"{path}: {budget.name!r} is already the name of rules.cost.budgets[{names[budget.name]}]"
+        names.setdefault(budget.name, index)
 
 
 def _check_threshold(rule: ThresholdRule, path: str) -> Iterator[str]:

@@ -32,7 +32,8 @@ def fit_tail(ordered: Sequence[float], share: float = TAIL_SHARE) -> ParetoTail:
 
     A fitted shape below 0 (a tail that ends somewhere) is taken as 0: where it ends cannot be told from 2,000 values,
     and the attempt gave 4 times the false alarms claimed on logarithms of lognormal and gamma values. Taken as 0 it
-    gives 0.9 times those claimed for a Pareto tail of 1.5, 0.2 times for a lognormal one, none for a gamma one. If all values of the tail are equal the scale is 0: any larger value is beyond it.
+    gives 0.9 times those claimed for a Pareto tail of 1.5, 0.2 times for a lognormal one, none for a gamma one.
+    If all values of the tail are equal the scale is 0: any larger value is beyond it.
 
     Raises:
         ValueError: fewer than 2,000 values, or a share outside (0, 1/2].
