@@ -12,6 +12,7 @@ from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.dispatcher import Dispatcher, Fault, no_fault
 from qml_daemon.dispatch.routes import build_paths
 from qml_daemon.http.health import Health
+from qml_daemon.ingest.door import Door
 from qml_daemon.ingest.inbox import Inbox
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
@@ -54,6 +55,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     log: Log
     inbox: Inbox
+    door: Door
     health: Health
     intake: Intake
     runner: Runner
@@ -61,6 +63,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     store: OutboxStore
     processors: list[Processor[Any]]
     notifiers: Mapping[tuple[str, str], Notifier]
+    clock: Clock
 
     def close(self) -> None:
         """Close what was opened, the log last."""
@@ -86,10 +89,12 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     except BaseException:
         log.close()
         raise
+    inbox = Inbox()
     outbox = Outbox(store, notifiers, around.clock, around.random)
     return Parts(
         log=log,
-        inbox=Inbox(),
+        inbox=inbox,
+        door=Door(inbox, around.clock),
         health=Health(),
         intake=Intake(log, config.spool_dir, around.clock, this_host()),
         runner=Runner(log, processors),
@@ -97,6 +102,7 @@ def assemble(config: Config, around: Surroundings) -> Parts:
         store=store,
         processors=processors,
         notifiers=notifiers,
+        clock=around.clock,
     )
 
 

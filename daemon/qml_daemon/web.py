@@ -10,6 +10,8 @@ from qml_daemon.http.address import parse_listen
 from qml_daemon.http.app import build_app
 from qml_daemon.http.server import HttpServer
 from qml_daemon.http.token_file import TokenFile
+from qml_daemon.silences import routes as silences
+from qml_daemon.silences.keeper import SilenceKeeper
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError
 
@@ -35,4 +37,6 @@ def all_routes(config: Config, parts: Parts) -> list[BaseRoute]:  # noqa: ARG001
     """Return every room's routes; a room that is added gives its own here."""
     return [
         *health.routes(parts.health),
+        *parts.door.routes(),
+        *silences.routes(SilenceKeeper(parts.inbox, parts.dispatcher.silences, parts.clock), parts.clock),
     ]

@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from qml_daemon.cli import alerts, backup, config, daemon, demo, doctor, purge, receivers, reload, replay, tail, version
+from qml_daemon.cli import (
+    alerts,
+    backup,
+    config,
+    daemon,
+    demo,
+    doctor,
+    purge,
+    receivers,
+    reload,
+    replay,
+    silence,
+    tail,
+    version,
+)
 from quantum_mlops.errors import LogLockedError, LogVersionError, QuantumMlopsError, UserError
 
 DONE, FAILED, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -35,6 +49,7 @@ app = typer.Typer(
 app.command("daemon")(daemon.run_daemon)
 app.command("demo")(demo.run_demo)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(silence.app, name="silence")
 app.command("tail")(tail.show_tail)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)

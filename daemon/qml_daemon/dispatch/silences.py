@@ -75,7 +75,7 @@ class Silences:
 
     def list(self) -> list[StoredSilence]:
         """Return all, the one that ends last first. From any thread."""
-        return sorted(list(self._all.values()), key=lambda one: (-one.ends, one.id))
+        return sorted(self._all.copy().values(), key=lambda one: (-one.ends, one.id))
 
     def mutes(self, alert: Alert, now: int) -> bool:
         """Return whether a silence in force concerns the alert."""

@@ -1,0 +1,150 @@
+"""Silences by the command line against a real daemon: quiet while they last, told afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from quantum_mlops.events import MetricLogged
+from quantum_mlops.sdk.recorder import Recorder
+from quantum_mlops.sdk.settings import Settings
+from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.sqlite import SqliteLog
+
+CONFIG = """
+[receivers.team]
+slack = { url_file = "url" }
+[route]
+receiver = "team"
+group_wait = "0s"
+group_interval = "1s"
+[[rules.threshold]]
+name = "Low"
+metric = "accuracy"
+below = 0.5
+[state]
+dir = "state"
+[http]
+listen = "127.0.0.1:0"
+"""
+
+
+class Webhook(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.texts = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+class Place:
+    def __init__(self, folder, webhook):
+        self.folder, self.webhook = folder, webhook
+        self.environ = {name: text for name, text in os.environ.items() if not name.startswith("QML_")}
+        (folder / "url").write_text(f"http://127.0.0.1:{webhook.server_address[1]}/secret")
+        (folder / "c.toml").write_text(CONFIG)
+        self.process = subprocess.Popen(self.command("daemon"), stderr=subprocess.PIPE, text=True, env=self.environ)
+        assert any("READY" in line for line in iter(self.process.stderr.readline, ""))
+
+    def command(self, *words):
+        return [sys.executable, "-m", "quantum_mlops", *words, "--config", str(self.folder / "c.toml")]
+
+    def run(self, *words):
+        return subprocess.run(self.command(*words), capture_output=True, text=True, env=self.environ, timeout=60)
+
+    def emit(self, run, accuracy):
+        recorder = Recorder(Settings(spool=str(self.folder / "state" / "spool"), project="iris"))
+        recorder.start()
+        assert recorder.emit("metric.logged", MetricLogged(values={"accuracy": accuracy}), context={"runid": run})
+        assert recorder.close(5.0)
+
+    def types(self, stream):
+        reader = SqliteLog.open_reader(self.folder / "state" / "store.sqlite")
+        try:
+            return [record.event.type for record in reader.read(stream, 0, 0, 10_000)]
+        finally:
+            reader.close()
+
+
+@pytest.fixture
+def place(tmp_path):
+    with Webhook() as webhook:
+        thread = threading.Thread(target=webhook.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        found = Place(tmp_path, webhook)
+        yield found
+        found.process.send_signal(signal.SIGTERM)
+        found.process.communicate(timeout=15)
+        webhook.shutdown()
+        thread.join()
+
+
+def wait_for(condition, what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def test_a_silenced_alert_is_told_once_its_silence_is_ended(place):
+    added = place.run("silence", "add", 'rule="Low/below"', 'run="a"', "--for", "1h", "--comment", "known", "--json")
+    assert added.returncode == 0, added.stderr
+    silence = json.loads(added.stdout)
+    assert silence["state"] == "active"
+    place.emit("a", 0.1)
+    place.emit("b", 0.1)
+    wait_for(lambda: len(place.webhook.texts) == 1, "the alert of the other run")
+    assert "run b" in place.webhook.texts[0]
+    listed = place.run("silence", "list")
+    assert silence["id"] in listed.stdout
+    assert ": known" in listed.stdout
+    assert place.run("silence", "expire", silence["id"]).returncode == 0
+    wait_for(lambda: len(place.webhook.texts) == 2, "the alert that was quiet")
+    assert place.webhook.texts[1].startswith("[FIRING:2]")
+    kinds = [name.split(".", 1)[1] for name in place.types(Stream.EVENTS) if "silence" in name]
+    assert kinds == ["silence.created.v1", "silence.expired.v1"]
+    assert "0 silences" in place.run("silence", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "nonsense"), "no matcher"),
+        (("add", 'rule=~".*"'), "names what it is for"),
+        (("add", 'rule="Low"', "--for", "0s"), "ends after it starts"),
+        (("add", 'rule="Low"', "--for", "soon"), "duration"),
+        (("expire", "nobody"), "no silence is called nobody"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_mend(place, words, said):
+    done = place.run("silence", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_daemon_it_says_so(tmp_path):
+    (tmp_path / "c.toml").write_text(CONFIG)
+    (tmp_path / "url").write_text("http://127.0.0.1:9/x")
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("QML_")}
+    command = [sys.executable, "-m", "quantum_mlops", "silence", "list", "--config", str(tmp_path / "c.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60)
+    assert done.returncode == 2
+    assert "no daemon" in done.stderr
