@@ -94,7 +94,8 @@ WATCHED: tuple[Metric, ...] = (
 
 SERVICE: tuple[Metric, ...] = (
     _gauge("service", "qml_build_info", "1; the version is in the labels.", ("version", "python")),
-    _gauge("service", "qml_loop_timestamp_seconds", "When the main loop last published, Unix time.", (), "timestamp"),
+    _gauge("service", "qml_loop_silence_seconds", "Since the main loop last came round.", (), "seconds"),
+    _gauge("log", "qml_log_failing", "1 while the log refuses; it is tried again every second."),
     _gauge("log", "qml_log_records", "Records kept by offsets; a hole counts as one.", ("stream",)),
     _gauge("log", "qml_log_size_bytes", "Size of a file on disk.", ("file",), "bytes"),
     _gauge("log", "qml_log_limit_bytes", "log.max_bytes of the configuration.", (), "bytes"),

@@ -12,10 +12,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.http.health import Health
 from qml_daemon.metrics.tally import Figure
 from qml_daemon.status import Status
 from qml_processors.runner.counts import PartitionStats
-from quantum_mlops.clock import SECOND
+from quantum_mlops.transports.base import Log, Stream
 from quantum_mlops.version import __version__
 
 
@@ -60,12 +61,36 @@ class Files(Struct, frozen=True):
         return found
 
 
+def describe_health(health: Health) -> list[Figure]:
+    """Return what is true of the loop at this moment, even while it hangs or its log refuses. From any thread."""
+    return [
+        Figure("qml_loop_silence_seconds", (), health.silence_seconds()),
+        Figure("qml_log_failing", (), health.fault is not None),
+    ]
+
+
+def describe_log(log: Log) -> list[Figure]:
+    """Return how much the log holds; from the loop's thread.
+
+    Raises:
+        LogError: the log cannot be read.
+
+    """
+    return [
+        Figure(
+            "qml_log_records",
+            (stream.value,),
+            sum(log.end(stream, number) - log.start(stream, number) for number in range(log.partitions)),
+        )
+        for stream in Stream
+    ]
+
+
 def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
     """Return the figures of a status: all numbers, copied. Counters are there from the first time on, at 0."""
     intake, partitions = status.intake, status.runner.partitions
     return [
         Figure("qml_build_info", (__version__, platform.python_version()), 1),
-        Figure("qml_loop_timestamp_seconds", (), status.written / SECOND),
         Figure("qml_log_errors_total", (), status.log_errors),
         Figure("qml_retention_removed_records_total", (), status.records_removed),
         Figure("qml_retention_unread_records_total", (), status.unread_removed),

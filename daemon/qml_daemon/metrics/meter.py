@@ -1,0 +1,47 @@
+"""The meter: all that the daemon's metrics are made of, put together once."""
+
+from collections.abc import Sequence
+
+from qml_daemon.follow import Seat
+from qml_daemon.http.health import Health
+from qml_daemon.metrics.collector import build_registry
+from qml_daemon.metrics.service import Board, Files, describe_health, describe_log, describe_status
+from qml_daemon.metrics.watched import Watched
+from qml_daemon.status import Status
+from quantum_mlops.clock import Clock
+from quantum_mlops.transports.base import Log, Stream
+
+
+class Meter:
+    """Gives the follower its consumer (`seat`), the HTTP service its registry, and takes the loop's figures.
+
+    Args:
+        log: its ends as of now are where counting begins.
+        health: what the loop says of itself.
+        clock: nanoseconds UTC.
+        processors: names, so that their errors are counted from 0.
+        files: the log's files; None where it is in memory.
+
+    Raises:
+        LogError: the log cannot be read.
+
+    """
+
+    def __init__(self, log: Log, health: Health, clock: Clock, processors: Sequence[str], files: Files | None) -> None:
+        self._log = log
+        self._processors = processors
+        self._board = Board()
+        places = [(stream, number) for stream in (Stream.EVENTS, Stream.SUMMARIES) for number in range(log.partitions)]
+        watched = Watched(clock, {number: log.end(Stream.FINDINGS, number) for number in range(log.partitions)})
+        self.seat = Seat(name="metrics", consumer=watched, start={place: log.end(*place) for place in places})
+        sources = [watched.figures, self._board.figures, lambda: describe_health(health)]
+        self.registry = build_registry(sources if files is None else [*sources, files.figures])
+
+    def publish(self, status: Status) -> None:
+        """Show these figures to scrapes from now on. In the loop's thread.
+
+        Raises:
+            LogError: the log cannot be read.
+
+        """
+        self._board.publish([*describe_status(status, self._processors), *describe_log(self._log)])
