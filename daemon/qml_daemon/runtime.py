@@ -213,6 +213,7 @@ class Daemon:
             reload_fault=self._reload_fault,
             records_removed=self._retention.removed,
             unread_removed=self._retention.unread,
+            ingest=None if self._service is None else self._parts.door.stats(),
             intake=self._parts.intake.stats(),
             runner=self._parts.runner.stats(),
             dispatcher=self._parts.dispatcher.stats(),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.ingest.door import IngestStats
 from qml_daemon.intake.intake import IntakeStats
 from qml_processors.runner.counts import RunnerStats
 
@@ -32,6 +33,7 @@ class Status(Struct, frozen=True, kw_only=True):
     reload_fault: str | None = None
     records_removed: int
     unread_removed: int
+    ingest: IngestStats | None = None
     intake: IntakeStats
     runner: RunnerStats
     dispatcher: DispatcherStats
