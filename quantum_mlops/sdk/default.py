@@ -48,7 +48,8 @@ def autolog(project: str | None = None, target: str | None = None) -> "Callable[
     """Record every quantum job of this process from now on; return what undoes it.
 
     Idempotent: a second call returns the same handle. `project` owns the events (else `QML_PROJECT`,
-    else "default"); `target` says where they go: `spool:` (the default folder) or `spool:/path`.
+    else "default"); `target` says where they go: `spool:` (the default folder), `spool:/path`, or a
+    service at `https://host` (its token comes from `QML_TOKEN` or `QML_TOKEN_FILE`).
     The handle is called, or used as a context manager. Loads the instrumentations that are installed;
     imports no quantum SDK.
     """
@@ -161,7 +162,11 @@ def wrap(primitive: Primitive) -> Primitive:
 
 
 def flush(deadline_seconds: float = EXIT_SECONDS) -> bool:
-    """Block until everything sent before is in the spool; False where that failed or took too long."""
+    """Block until everything sent before is in the spool; False where that failed or took too long.
+
+    With a service as target: until the service has it. On a machine that is taken away without notice
+    (a hosted notebook), call it with a minute or so after what must not be lost.
+    """
     return recorder.flush(deadline_seconds)
 
 

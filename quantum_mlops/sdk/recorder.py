@@ -35,6 +35,7 @@ from quantum_mlops.version import __version__
 
 if TYPE_CHECKING:
     from quantum_mlops.sdk.autolog import Autolog
+    from quantum_mlops.shipping.shipper import Shipper
 
 __all__ = ["Item", "Recorder", "Stats", "event_size_bytes"]
 
@@ -70,14 +71,17 @@ class Recorder:
         self.notices = Notices()
         self._starting = threading.Lock()
         self._worker: Worker | None = None
+        self._shipper: Shipper | None = None
 
     def renew_in_child(self) -> None:
         """Become this process's own recorder: after a fork. Starts nothing."""
-        worker = self._worker
+        worker, shipper = self._worker, self._shipper
         self._renew()
         self.runs.forget_implicit()
         if worker is not None:
             worker.delivery.abandon()
+        if shipper is not None:
+            shipper.abandon()
 
     @property
     def project(self) -> str:
@@ -99,8 +103,13 @@ class Recorder:
             return True  # another thread is at it, or this one, interrupted
         try:
             if not self._limit:
+                settings = self.destination.settings
+                if settings.target is not None:
+                    from quantum_mlops.sdk.shipping import start_shipper  # noqa: PLC0415 - http.client, only where used
+
+                    self._shipper = start_shipper(settings, self.nonce, self.notices)
                 writer = this_process(self.nonce, __version__)
-                delivery = Delivery(self.destination.settings, writer, self._losses, self.notices)
+                delivery = Delivery(settings, writer, self._losses, self.notices)
                 self._worker = Worker(self._queue, delivery, self.runs.heartbeats)
                 self._worker.start()
                 _at_exit(self.close)
@@ -211,22 +220,38 @@ class Recorder:
         return self.runs.current()
 
     def flush(self, deadline_seconds: float = EXIT_SECONDS) -> bool:
-        """Block until what was queued is in the spool; False where the deadline came first or the spool failed."""
+        """Block until what was queued is in the spool, or at the service; False where that failed or took too long."""
         worker = self._worker
-        return True if worker is None else worker.flush(deadline_seconds)
+        if worker is None:
+            return True
+        until = time.monotonic() + deadline_seconds
+        if not worker.flush(deadline_seconds):
+            return False
+        if self.destination.settings.target is None:
+            return True
+        return self._shipper is not None and self._shipper.drain(until - time.monotonic())
 
     def close(self, deadline_seconds: float = EXIT_SECONDS) -> bool:
-        """End the runs, write everything, seal the segments and stop for good; runs by itself at exit. Idempotent."""
+        """End the runs, write everything, seal the segments and stop for good; runs by itself at exit. Idempotent.
+
+        With a service as target it then waits for that one, at most the settings' `flush_seconds`.
+        """
         if self._closed:
             return True
         self.runs.end_all()
         self._closed = True
         self._limit = 0
         worker = self._worker
-        if worker is None or worker.stop(deadline_seconds):
+        if worker is None:
             return True
-        say(f"{len(self._queue)} events were not written within {deadline_seconds:g} s before the end")
-        return False
+        written = worker.stop(deadline_seconds)
+        if not written:
+            say(f"{len(self._queue)} events were not written within {deadline_seconds:g} s before the end")
+        if self.destination.settings.target is not None:
+            from quantum_mlops.sdk.shipping import finish_shipper  # noqa: PLC0415 - loaded already, by `start`
+
+            finish_shipper(self._shipper, self.destination.settings)
+        return written
 
     def stats(self) -> Stats:
         """Return the counters now."""
@@ -235,6 +260,7 @@ class Recorder:
             self.destination.settings,
             self._losses.total(),
             None if worker is None else worker.delivery,
+            self._shipper,
             queued=len(self._queue),
             closed=self._closed,
         )

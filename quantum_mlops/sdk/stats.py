@@ -2,18 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from quantum_mlops.sdk.delivery import Delivery
 from quantum_mlops.sdk.settings import Settings
 
+if TYPE_CHECKING:
+    from quantum_mlops.shipping.shipper import Shipper
+
 
 class Stats(Struct, frozen=True, kw_only=True):
     """Counters of one process since its start (or its fork).
 
     `written` events are in the spool, `queued` and `waiting` (for a spool that cannot be written) not
-    yet, `dropped` never will be; `reasons` says why.
+    yet, `dropped` never will be; `reasons` says why. With a `target` (the address of a service)
+    `acknowledged` events have arrived there and `rejected` ones never will; `trouble` says why it
+    cannot be reached now.
     """
 
     enabled: bool
@@ -24,10 +30,20 @@ class Stats(Struct, frozen=True, kw_only=True):
     reasons: dict[str, int]
     spool: str
     spool_bytes: int
+    target: str | None = None
+    acknowledged: int = 0
+    rejected: int = 0
+    trouble: str | None = None
 
 
 def make_stats(
-    settings: Settings, losses: Mapping[tuple[str, str], int], delivery: Delivery | None, *, queued: int, closed: bool
+    settings: Settings,
+    losses: Mapping[tuple[str, str], int],
+    delivery: Delivery | None,
+    shipper: "Shipper | None",
+    *,
+    queued: int,
+    closed: bool,
 ) -> Stats:
     """Return the counters of one recorder; `delivery` is None where nothing was recorded yet."""
     reasons: Counter[str] = Counter()
@@ -42,4 +58,8 @@ def make_stats(
         reasons=dict(reasons),
         spool=settings.spool,
         spool_bytes=0 if delivery is None else delivery.spool_bytes,
+        target=settings.target,
+        acknowledged=0 if shipper is None else shipper.counts.acknowledged,
+        rejected=0 if shipper is None else shipper.counts.rejected,
+        trouble=None if shipper is None else shipper.trouble,
     )

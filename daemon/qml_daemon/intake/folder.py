@@ -45,6 +45,8 @@ def look_into(folder: Path) -> Listing:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # gone since the folder was listed
+            if entry.name.startswith(".") and stat.S_ISDIR(found.st_mode):
+                continue  # what is shipped elsewhere, and how far: see quantum_mlops.shipping
             if not stat.S_ISREG(found.st_mode):
                 listing.foreign[entry.name] = f"a {_kind(found.st_mode)}, not a segment"
             elif name is None:

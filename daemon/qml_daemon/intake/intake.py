@@ -15,6 +15,7 @@ from qml_daemon.intake.sieve import ORIGIN, REFUSALS, refuse_service_types, sift
 from qml_daemon.intake.spool import Spool
 from quantum_mlops.clock import MINUTE, Clock
 from quantum_mlops.events import Event
+from quantum_mlops.spool.claim import SpoolClaim
 from quantum_mlops.spool.segment import SpoolClass
 from quantum_mlops.transports.base import DeadLetter, Log
 
@@ -80,6 +81,7 @@ class Intake:
         self._folder = Path(folder)
         self._clock = clock
         self._spool = Spool(self._folder, host_facts)
+        self._claim = SpoolClaim(self._folder)
         self._cursors: dict[str, SegmentCursor] = {}
         self._reported: set[str] = set()
         self._load()
@@ -106,6 +108,9 @@ class Intake:
         self._unreadable = {name: entry for name, entry in self._unreadable.items() if entry[0] > now}
         self._fault = next((reason for _, reason in self._unreadable.values()), None)
         try:
+            if not self._claim.hold():
+                self._fault = f"{self._folder}: another daemon, or quantum-mlops ship, reads this spool"
+                return 0
             listing = look_into(self._folder)
         except OSError as error:
             self._fault = f"{self._folder}: {error.strerror}"
@@ -145,6 +150,7 @@ class Intake:
     def close(self) -> None:
         """Release all files; idempotent. The log stays open."""
         self._spool.update({}, {}, 0)
+        self._claim.release()
 
     def _load(self) -> None:
         """Take over the positions that the log has; after an error it alone knows whether the batch is stored."""

@@ -159,7 +159,7 @@ def test_one_variable_makes_every_call_a_no_op(script, tmp_path):
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({"QML_TARGET": "kafka://h:1"}, "target 'kafka://h:1': this version supports spool: and spool:/absolute/path; nothing is recorded"),
+        ({"QML_TARGET": "kafka://h:1"}, "target 'kafka:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host; nothing is recorded"),
         ({"QML_DISABLED": "maybe"}, "QML_DISABLED is 'maybe': use 1 to switch the SDK off, 0 to leave it on; nothing is recorded"),
     ],
 )  # fmt: skip

@@ -42,8 +42,25 @@ def test_one_variable_switches_everything_off(text, enabled):
     ("environ", "message"),
     [
         ({"QML_DISABLED": "perhaps"}, "QML_DISABLED is 'perhaps': use 1 to switch the SDK off, 0 to leave it on"),
-        ({"QML_TARGET": "http://h:1"}, "target 'http://h:1': this version supports spool: and spool:/absolute/path"),
-        ({"QML_TARGET": "spool"}, "target 'spool': this version supports spool: and spool:/absolute/path"),
+        (
+            {"QML_TARGET": "kafka://me:secret@h:1"},
+            "target 'kafka:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host",
+        ),
+        (
+            {"QML_TARGET": "spool"},
+            "target 'spool': possible are spool:, spool:/absolute/path, http://host:8765, https://host",
+        ),
+        (
+            {"QML_TARGET": "https://me:secret@h"},
+            "target: a secret does not belong into an address; set QML_TOKEN or QML_TOKEN_FILE",
+        ),
+        ({"QML_TARGET": "https://h:99999"}, "target: Port out of range 0-65535; it looks like https://host:8765"),
+        (
+            {"QML_TARGET": "https://h?a=b"},
+            "target: an address has a host, a port and at most a plain path, as in https://host:8765",
+        ),
+        ({"QML_FLUSH_SECONDS": "soon"}, "QML_FLUSH_SECONDS is 'soon': a number of seconds from 0 to 3600"),
+        ({"QML_FLUSH_SECONDS": "-1"}, "QML_FLUSH_SECONDS is '-1': a number of seconds from 0 to 3600"),
         ({"QML_TARGET": "spool:here"}, "target 'spool:here': the path of a spool is absolute, as in spool:/data/spool"),
         ({"QML_PROJECT": "x" * 513}, "QML_PROJECT must be a text of 1 to 512 characters"),
     ],
@@ -52,3 +69,20 @@ def test_a_wrong_value_is_named_with_its_mend(environ, message):
     with pytest.raises(ConfigError) as caught:
         read_settings(environ)
     assert str(caught.value) == message
+
+
+def test_a_service_has_a_folder_of_its_own_for_each_target_and_project():
+    environ = {"QML_SPOOL_DIR": "/a", "QML_TARGET": "https://monitor.example/"}
+    one = read_settings(environ)
+    assert one.target == "https://monitor.example:443"
+    assert one.spool.startswith("/a/.to-monitor.example-443-")
+    assert read_settings(environ) == one
+    others = {read_settings(environ, "iris").spool, read_settings(environ, None, "http://monitor.example").spool}
+    assert len(others | {one.spool}) == 3
+    assert read_settings(environ, None, "spool:").spool == "/a"
+
+
+def test_how_long_the_end_waits_for_a_service_is_a_setting():
+    assert read_settings({"HOME": "/h"}).flush_seconds == 5.0
+    assert read_settings({"HOME": "/h", "QML_FLUSH_SECONDS": "0"}).flush_seconds == 0.0
+    assert read_settings({"HOME": "/h", "QML_FLUSH_SECONDS": "60"}).flush_seconds == 60.0
