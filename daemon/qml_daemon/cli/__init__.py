@@ -17,6 +17,7 @@ from qml_daemon.cli import (
     receivers,
     reload,
     replay,
+    rules,
     silence,
     tail,
     version,
@@ -50,6 +51,7 @@ app.command("daemon")(daemon.run_daemon)
 app.command("demo")(demo.run_demo)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(silence.app, name="silence")
+app.add_typer(rules.app, name="rules")
 app.command("tail")(tail.show_tail)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)
