@@ -3,6 +3,7 @@
 The secret itself is shown once, when it is made, and stored nowhere. The file is read again when it changed.
 """
 
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -133,7 +134,7 @@ def read_tokens(path: Path) -> list[Token]:
 
 
 def write_tokens(path: Path, tokens: list[Token]) -> None:
-    """Replace the file, mode 600; a reader sees the old one or the new one.
+    """Replace the file; a reader sees the old one or the new one. A new file has mode 600, an old one keeps its own.
 
     Raises:
         OSError: the disk refuses.
@@ -148,9 +149,22 @@ def write_tokens(path: Path, tokens: list[Token]) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write("\n".join(parts))
+        _keep_access(path, file.fileno())
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _keep_access(path: Path, handle: int) -> None:
+    """Give the file behind `handle` owner and mode of `path`: the daemon may be another user than who keeps it."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        return
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        with contextlib.suppress(PermissionError):  # not ours to give; the mode above stays
+            os.fchown(handle, old.st_uid, old.st_gid)
 
 
 def _look(path: Path) -> tuple[int, int, int]:
