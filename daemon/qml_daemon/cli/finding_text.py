@@ -28,7 +28,11 @@ def finding_lines(finding: FindingHistory) -> Iterator[str]:
     summary = finding.annotations.get("summary")
     if summary:
         yield f"  {safe(summary)}"
-    end = "" if finding.closed is None else f" to {utc(finding.closed)} ({_seconds(finding.closed - finding.opened)})"
+    end = (
+        ""
+        if finding.closed is None
+        else f" to {utc(finding.closed)} ({span((finding.closed - finding.opened) / SECOND)})"
+    )
     notes = [f"{'since' if finding.status == 'firing' else 'from' if end else 'at'} {utc(finding.opened)}{end}"]
     notes += [f"closed: {safe(finding.reason)}"] if finding.reason else []
     notes += ["late"] if finding.late else []
@@ -72,6 +76,12 @@ def delivery_line(delivery: Delivery) -> str:
     return f"{delivery.receiver} ({delivery.kind}) {delivery.status}{when}, {delivery.attempts} {attempts}{error}"
 
 
-def _seconds(duration_ns: int) -> str:
-    seconds = duration_ns / SECOND
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes read as seconds
+def span(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    >>> span(11.25), span(5400.0), span(200_000.0)
+    ('11.2 s', '90 min', '55.6 h')
+    """
+    if seconds < 120:  # noqa: PLR2004 - two minutes read as seconds
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - two hours, as minutes

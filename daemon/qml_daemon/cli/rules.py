@@ -44,7 +44,7 @@ def try_stored(
     from qml_daemon.configuration import read_config
     from qml_daemon.history import open_store
     from qml_daemon.trial import try_rules
-    from quantum_mlops.clock import system_clock
+    from quantum_mlops.clock import DAY, system_clock
 
     found = read_config(config, os.environ)
     reader = open_store(found, log)
@@ -59,16 +59,19 @@ def try_stored(
 
         print(msgspec.json.encode({**msgspec.structs.asdict(trial), "rules": rules, "findings": findings}).decode())
         return 0
-    from qml_daemon.cli.finding_text import finding_lines, utc
+    from qml_daemon.cli.finding_text import finding_lines, span, utc
 
+    days = (trial.until - max(trial.since, trial.begins)) / DAY
     for one in findings:
         print("\n".join(finding_lines(one)), end="\n\n")
     if trial.begins > trial.since:
         print(f"note: the log begins at {utc(trial.begins)} only", file=sys.stderr)
     for each in rules:
-        lasted = "" if each.longest_seconds is None else f", the longest {each.longest_seconds / 60:.0f} min"
-        notices = f", {each.notices} notices" if each.notices else ""
-        counts = f"{each.opened} opened{notices} ({each.per_day:.2g} a day{lasted}), {each.open_now} still open"
+        parts = [f"{each.opened} opened"]
+        parts += [f"{each.per_day:.2g} a day"] if days >= 1 else []
+        parts += [f"{each.notices} notices"] if each.notices else []
+        parts += [f"the longest {span(each.longest_seconds)}"] if each.longest_seconds is not None else []
+        counts = ", ".join([*parts, f"{each.open_now} still open"])
         print(f"{each.rule}: {counts}; with the rules that were in force: {each.found_before}")
     print(f"{len(findings)} findings ({trial.events:,} events replayed, until {utc(trial.until)})")
     return 0
