@@ -22,7 +22,11 @@ def read_config(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 def check_rates(sections: Sections) -> Iterator[str]:
     """Yield one line for each false-alarm rate that cannot be read."""
-    for kind, rate in (("drift", sections.rules.drift.false_alarms), ("cost", sections.rules.cost.false_alarms)):
+    for kind, rate in (
+        ("drift", sections.rules.drift.false_alarms),
+        ("cost", sections.rules.cost.false_alarms),
+        ("training", sections.rules.training.false_alarms),
+    ):
         try:
             parse_rate(rate)
         except ValueError as error:

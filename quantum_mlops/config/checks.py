@@ -58,6 +58,8 @@ def _check_rules(rules: Rules) -> Iterator[str]:
         seen.setdefault(rule.name, index)
         yield from _check_threshold(rule, path)
     yield from _check_cost(rules.cost)
+    if rules.training.enabled and not rules.training.loss_metrics:
+        yield "rules.training.loss_metrics: name at least one loss, or set rules.training.enabled = false"
 
 
 def _check_cost(rule: CostRule) -> Iterator[str]:

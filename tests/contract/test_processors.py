@@ -14,7 +14,7 @@ from qml_processors.runner import Runner, RunnerConfig, config_event, replay, ti
 from qml_processors.runner.plugins import GROUP, load_processors
 from quantum_mlops.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from quantum_mlops.codec import decode, encode
-from quantum_mlops.config.rules import DriftRule, Rules, SummariesRule, ThresholdRule
+from quantum_mlops.config.rules import DriftRule, Rules, SummariesRule, ThresholdRule, TrainingRule
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import (
     Context,
@@ -41,7 +41,9 @@ WATCHING = Rules(
     drift=DriftRule(warmup=5),
     summaries=SummariesRule(window="30s"),
 )
-NOTHING = Rules(drift=DriftRule(enabled=False), summaries=SummariesRule(enabled=False))
+NOTHING = Rules(
+    drift=DriftRule(enabled=False), summaries=SummariesRule(enabled=False), training=TrainingRule(enabled=False)
+)
 PROCESSORS = {processor.name: type(processor) for processor in load_processors()}
 
 
@@ -79,7 +81,7 @@ def _event(kind, data, run=None):
 
 def _metric(rng, number):
     values = {"loss": rng.random(), "accuracy": rng.random()}
-    nonfinite = {"gradient": rng.choice(["nan", "inf"])} if rng.random() < 0.1 else {}
+    nonfinite = dict.fromkeys(("gradient", "train_loss"), rng.choice(["nan", "inf"])) if rng.random() < 0.1 else {}
     return _event("metric.logged", MetricLogged(values=values, nonfinite=nonfinite), f"run-{rng.randrange(3)}")
 
 
