@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import time
@@ -20,9 +21,11 @@ from quantum_mlops.clock import SECOND
 from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError, LogError
+from quantum_mlops.spool.reader import SegmentReader
 from quantum_mlops.spool.segment import SUFFIX
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from quantum_mlops.version import __version__
 
 Verdict = Literal["ok", "note", "fail"]
 WAL_RESET_MENDED = (3, 51, 3)
@@ -30,6 +33,7 @@ LITTLE_DISK_BYTES = 1024**3
 LONG_LAG_BYTES = 64 * 1024**2
 STALE_SECONDS = 20
 CLOCK_SECONDS = 60
+MOST_SEGMENTS = 20
 
 
 class Examined(Struct, frozen=True):
@@ -53,7 +57,7 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     found.append(Examined("receivers", "ok", f"{names}; try: quantum-mlops receivers test"))
     status = read_status(config.state_dir / STATUS)
     found += [_folder(config.state_dir), _disk(config.state_dir)]
-    found += [*_daemon(status), *_store(config), _spool(config, status)]
+    found += [*_daemon(status), *_versions(config, status), *_store(config), _spool(config, status)]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))
@@ -119,6 +123,49 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
     yield Examined("notifications", "note" if outbox.failed or outbox.waiting else "ok", text)
 
 
+def _versions(config: Config, status: Status | None) -> Iterator[Examined]:
+    """Say which versions write the spool and which reads it: a new SDK may say more than an old daemon hears."""
+    writers = sorted(_spool_writers(config.spool_dir))
+    text = f"here {__version__}" + (f", SDKs in the spool {', '.join(writers)}" if writers else "")
+    if status is None:
+        yield Examined("versions", "ok", text)
+        return
+    text = f"daemon {status.version}, {text}"
+    if status.state == "ready" and status.version != __version__:
+        yield Examined("versions", "note", f"{text}; restart the daemon to run what is installed")
+    elif any(_release(version) > _release(status.version) for version in writers):
+        unknown = sum(partition.counts.unknown for partition in status.runner.partitions)
+        yield Examined("versions", "note", f"{text}; {unknown} events of types that the daemon does not know were kept")
+    else:
+        yield Examined("versions", "ok", text)
+
+
+def _spool_writers(folder: Path) -> set[str]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))  # noqa: PTH208 - pathlib hides errors
+    except OSError:  # the spool's own examination says why
+        return set()
+    found = set()
+    for name in names[-MOST_SEGMENTS:]:
+        try:
+            reader = SegmentReader(folder / name)
+        except (OSError, ValueError):  # the daemon removed it meanwhile, or will dead-letter it
+            continue
+        if reader.header is not None:
+            found.add(reader.header.sdk_version)
+        reader.close()
+    return found
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with.
+
+    >>> _release("1.10.0rc1") > _release("1.9.2")
+    True
+    """
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
 def _store(config: Config) -> Iterator[Examined]:
     path = store_path(config)
     try:
@@ -150,6 +197,8 @@ def _store(config: Config) -> Iterator[Examined]:
 
 def _spool(config: Config, status: Status | None) -> Examined:
     folder = config.spool_dir
+    if folder.exists() and not folder.is_dir():
+        return Examined("spool", "fail", f"{folder}: is a file, not a folder; remove it or set [spool] dir")
     try:
         names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - pathlib hides errors
         size = sum(_size(folder / name) for name in names)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,13 +14,16 @@ from qml_daemon.cli import (
     daemon,
     demo,
     doctor,
+    emit,
     purge,
     receivers,
     reload,
     replay,
     rules,
+    ship,
     silence,
     tail,
+    token,
     version,
 )
 from quantum_mlops.errors import LogLockedError, LogVersionError, QuantumMlopsError, UserError
@@ -47,12 +51,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _root(
+    show: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=version.tell, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """See `_HELP`."""
+
+
 app.command("daemon")(daemon.run_daemon)
 app.command("demo")(demo.run_demo)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(silence.app, name="silence")
 app.add_typer(rules.app, name="rules")
 app.command("tail")(tail.show_tail)
+app.command("emit")(emit.emit_events)
+app.command("ship")(ship.ship_spool)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)
 app.command("reload")(reload.reload_daemon)
@@ -61,6 +78,7 @@ app.command("restore")(backup.restore_state)
 app.command("purge")(purge.purge_all)
 app.add_typer(config.app, name="config")
 app.add_typer(receivers.app, name="receivers")
+app.add_typer(token.app, name="token")
 app.command("version")(version.show_version)
 
 

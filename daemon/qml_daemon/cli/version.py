@@ -3,6 +3,8 @@
 import platform
 import sqlite3
 
+import typer
+
 from qml_daemon.cli.options import JsonOption
 
 
@@ -22,3 +24,10 @@ def show_version(as_json: JsonOption = False) -> None:
         print(json.dumps(versions))
     else:
         print("  ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def tell(wanted: bool) -> None:
+    """`--version`: print it and end."""
+    if wanted:
+        show_version()
+        raise typer.Exit
