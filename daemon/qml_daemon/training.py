@@ -15,7 +15,10 @@ from quantum_mlops.sdk.settings import read_settings
 def training_need(config: Config, environ: Mapping[str, str]) -> str | None:
     """Return what training code with this environment needs, or None where it writes to this spool already."""
     try:
-        spool = read_settings(environ).spool
+        settings = read_settings(environ)
+        if settings.target is not None:
+            return None  # shipped to a service: no spool of a daemon is meant
+        spool = settings.spool
     except ConfigError:  # its environment is wrong in another way, which the SDK reports there
         spool = os.devnull
     if os.path.realpath(spool) == os.path.realpath(config.spool_dir):

@@ -9,7 +9,7 @@ from quantum_mlops.sdk.notice import Notices, describe, say
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.shipping.address import Credential, parse_address
 from quantum_mlops.shipping.client import Client
-from quantum_mlops.shipping.heads import ProcessSource
+from quantum_mlops.shipping.heads import ProcessSource, list_segments
 from quantum_mlops.shipping.shipment import Shipment
 from quantum_mlops.shipping.shipper import Shipper
 
@@ -35,14 +35,18 @@ def start_shipper(settings: Settings, nonce: str, notices: Notices) -> Shipper |
     return shipper
 
 
-def finish_shipper(shipper: Shipper | None, settings: Settings) -> None:
-    """Ship what is left for at most `flush_seconds`; then say how much stays, where, and how to send it."""
+def finish_shipper(shipper: Shipper | None, settings: Settings) -> int:
+    """Ship what is left for at most `flush_seconds`; then say how much stays, where, and how to send it.
+
+    Returns the bytes that stay.
+    """
     if settings.target is None:
-        return
+        return 0
     folder = Path(settings.spool)
-    left = sum(path.stat().st_size for path in folder.glob("*.qseg")) if shipper is None else None
     if shipper is not None:
         left = shipper.finish(settings.flush_seconds)
+    else:
+        left = sum(size for _, size in list_segments(folder))
     if left:
         why = f" ({shipper.trouble})" if shipper is not None and shipper.trouble is not None else ""
         size = f"{left / 1024:.0f} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"
@@ -50,3 +54,4 @@ def finish_shipper(shipper: Shipper | None, settings: Settings) -> None:
             f"{size} of events are not at {settings.target} yet{why}; they are kept in {folder}; to send them: "
             f"quantum-mlops ship --once --spool {folder} --target {settings.target}"
         )
+    return left

@@ -39,7 +39,7 @@ class Rejected(Struct, frozen=True):
     """One event of a batch that the service will never take. `index` counts from 0."""
 
     index: int
-    id: str = ""
+    id: str | None = None
     reason: str = ""
 
 
