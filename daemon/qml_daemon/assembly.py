@@ -11,11 +11,14 @@ from qml_daemon.delivery.outbox import Outbox
 from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.dispatcher import Dispatcher, Fault, no_fault
 from qml_daemon.dispatch.routes import build_paths
+from qml_daemon.follow import Follower
 from qml_daemon.http.health import Health
 from qml_daemon.ingest.door import Door
 from qml_daemon.ingest.inbox import Inbox
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
+from qml_daemon.metrics.meter import Meter
+from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_processors.base import Processor
@@ -60,6 +63,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     intake: Intake
     runner: Runner
     dispatcher: Dispatcher
+    meter: Meter
+    follower: Follower
     store: OutboxStore
     processors: list[Processor[Any]]
     notifiers: Mapping[tuple[str, str], Notifier]
@@ -67,6 +72,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     def close(self) -> None:
         """Close what was opened, the log last."""
+        self.follower.close()
         self.dispatcher.close()
         self.intake.close()
         self.log.close()
@@ -90,15 +96,19 @@ def assemble(config: Config, around: Surroundings) -> Parts:
         log.close()
         raise
     inbox = Inbox()
+    health = Health()
     outbox = Outbox(store, notifiers, around.clock, around.random)
+    meter = Meter(log, health, around.clock, [processor.name for processor in processors], _find_files(config))
     return Parts(
         log=log,
         inbox=inbox,
         door=Door(inbox, around.clock),
-        health=Health(),
+        health=health,
         intake=Intake(log, config.spool_dir, around.clock, this_host()),
         runner=Runner(log, processors),
         dispatcher=Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault),
+        meter=meter,
+        follower=Follower(log, [meter.seat]),
         store=store,
         processors=processors,
         notifiers=notifiers,
@@ -109,6 +119,14 @@ def assemble(config: Config, around: Surroundings) -> Parts:
 def store_path(config: Config) -> Path:
     """Return the file of the log."""
     return config.state_dir / STORE
+
+
+def _find_files(config: Config) -> Files | None:
+    if config.log.kind == "memory":
+        return None
+    store, outbox = store_path(config), config.state_dir / OUTBOX
+    paths = {"log": store, "wal": store.with_name(f"{store.name}-wal"), "outbox": outbox}
+    return Files(config.state_dir, paths, config.log.max_bytes)
 
 
 def _load_processors() -> list[Processor[Any]]:

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
 from qml_daemon.http.server import STOP_SECONDS
@@ -33,6 +34,7 @@ BUSY_FOR_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STATUS_SECONDS = 5.0
+PUBLISH_SECONDS = 1.0
 
 _logger = logging.getLogger("quantum_mlops.daemon")
 
@@ -59,7 +61,7 @@ class Daemon:
         self._retention = Retention(self._parts, config.log, self._around.clock)
         self._started = self._around.clock()
         self._active_at = time.monotonic()
-        self._status_at = 0.0
+        self._status_at = self._published_at = 0.0
         self._log_errors = 0
         self._fault: str | None = None
         self._intake_fault: str | None = None
@@ -88,6 +90,8 @@ class Daemon:
         self._parts.health.beat()
         self._parts.health.state = "running"
         self._parts.inbox.open()
+        self._parts.follower.start()
+        self._publish()
         self._write_status("ready")
 
     @property
@@ -175,6 +179,8 @@ class Daemon:
         if tick:
             self._ticker.step(quiet=self._is_quiet(now))
             self._retention.step()
+            if now - self._published_at > PUBLISH_SECONDS:
+                self._publish()
             if now - self._status_at > STATUS_SECONDS:
                 self._write_status("ready")
         return taken >= BATCH or done >= BATCH or told >= BATCH
@@ -191,7 +197,12 @@ class Daemon:
             self._fault = self._parts.health.fault = str(error)
             _logger.error("%s; trying again every second", error)
 
-    def _write_status(self, state: str) -> None:
+    def _publish(self) -> None:
+        """Show the figures of this moment to those who scrape."""
+        self._published_at = time.monotonic()
+        self._parts.meter.publish(self._describe("ready"), self._parts.follower.stats())
+
+    def _write_status(self, state: Literal["ready", "stopped"]) -> None:
         self._status_at = time.monotonic()
         ill = self._parts.intake.stats().fault
         if ill is not None and ill != self._intake_fault:
@@ -199,11 +210,17 @@ class Daemon:
         self._intake_fault = ill
         if self.config.log.kind == "memory":
             return
-        status = Status(
+        try:
+            write_status(self.config.state_dir / STATUS, self._describe(state))
+        except OSError as error:
+            self._report(LogError(f"{self.config.state_dir / STATUS}: {error.strerror}"))
+
+    def _describe(self, state: Literal["ready", "stopped"]) -> Status:
+        return Status(
             version=__version__,
             pid=os.getpid(),
             http=self.url if state == "ready" else None,
-            state="ready" if state == "ready" else "stopped",
+            state=state,
             config=None if self.config.path is None else str(self.config.path),
             started=self._started,
             written=self._around.clock(),
@@ -218,7 +235,3 @@ class Daemon:
             runner=self._parts.runner.stats(),
             dispatcher=self._parts.dispatcher.stats(),
         )
-        try:
-            write_status(self.config.state_dir / STATUS, status)
-        except OSError as error:
-            self._report(LogError(f"{self.config.state_dir / STATUS}: {error.strerror}"))

@@ -10,6 +10,7 @@ from qml_daemon.http.address import parse_listen
 from qml_daemon.http.app import build_app
 from qml_daemon.http.server import HttpServer
 from qml_daemon.http.token_file import TokenFile
+from qml_daemon.metrics import routes as metrics
 from qml_daemon.silences import routes as silences
 from qml_daemon.silences.keeper import SilenceKeeper
 from quantum_mlops.config.sections import Config
@@ -38,5 +39,6 @@ def all_routes(config: Config, parts: Parts) -> list[BaseRoute]:  # noqa: ARG001
     return [
         *health.routes(parts.health),
         *parts.door.routes(),
+        *metrics.routes(parts.meter.registry),
         *silences.routes(SilenceKeeper(parts.inbox, parts.dispatcher.silences, parts.clock), parts.clock),
     ]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from qml_daemon.follow import Seat
+from qml_daemon.follow import FollowerStats, Seat
 from qml_daemon.http.health import Health
 from qml_daemon.metrics.collector import build_registry
-from qml_daemon.metrics.service import Board, Files, describe_health, describe_log, describe_status
+from qml_daemon.metrics.service import Board, Files, describe_follower, describe_health, describe_log, describe_status
 from qml_daemon.metrics.watched import Watched
 from qml_daemon.status import Status
 from quantum_mlops.clock import Clock
@@ -37,11 +37,12 @@ class Meter:
         sources = [watched.figures, self._board.figures, lambda: describe_health(health)]
         self.registry = build_registry(sources if files is None else [*sources, files.figures])
 
-    def publish(self, status: Status) -> None:
+    def publish(self, status: Status, follower: FollowerStats) -> None:
         """Show these figures to scrapes from now on. In the loop's thread.
 
         Raises:
             LogError: the log cannot be read.
 
         """
-        self._board.publish([*describe_status(status, self._processors), *describe_log(self._log)])
+        figures = describe_status(status, self._processors)
+        self._board.publish([*figures, *describe_log(self._log), *describe_follower(follower)])

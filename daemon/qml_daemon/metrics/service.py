@@ -12,7 +12,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.follow import FollowerStats
 from qml_daemon.http.health import Health
+from qml_daemon.ingest.door import IngestStats
 from qml_daemon.metrics.tally import Figure
 from qml_daemon.status import Status
 from qml_processors.runner.counts import PartitionStats
@@ -86,6 +88,15 @@ def describe_log(log: Log) -> list[Figure]:
     ]
 
 
+def describe_follower(stats: FollowerStats) -> list[Figure]:
+    """Return how far those who follow the log are behind, and what they failed on."""
+    found = []
+    for name, one in stats.consumers.items():
+        found.append(Figure("qml_follower_lag_records", (name,), one.behind))
+        found.append(Figure("qml_follower_failures_total", (name,), one.failures))
+    return found
+
+
 def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
     """Return the figures of a status: all numbers, copied. Counters are there from the first time on, at 0."""
     intake, partitions = status.intake, status.runner.partitions
@@ -102,6 +113,7 @@ def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
         Figure("qml_dead_letters_total", ("runner",), sum(one.counts.dead_letters for one in partitions)),
         *_describe_runner(partitions, processors),
         *_describe_dispatcher(status.dispatcher),
+        *(() if status.ingest is None else _describe_ingest(status.ingest)),
     ]
 
 
@@ -123,6 +135,16 @@ def _describe_runner(partitions: Sequence[PartitionStats], processors: Sequence[
     yield Figure("qml_runner_timers_fired_total", (), sum(one.timers for one in counts))
     for name in processors:
         yield Figure("qml_runner_errors_total", (name,), sum(one.processor_errors.get(name, 0) for one in counts))
+
+
+def _describe_ingest(stats: IngestStats) -> Iterator[Figure]:
+    yield Figure("qml_ingest_requests_total", (), stats.requests)
+    yield Figure("qml_ingest_events_total", (), stats.accepted)
+    yield Figure("qml_ingest_waiting_events", (), stats.waiting)
+    for code, number in stats.rejected.items():
+        yield Figure("qml_ingest_rejected_total", (code,), number)
+    for code, number in stats.refused.items():
+        yield Figure("qml_ingest_refused_total", (code,), number)
 
 
 def _describe_dispatcher(stats: DispatcherStats) -> Iterator[Figure]:
