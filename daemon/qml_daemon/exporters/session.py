@@ -1,0 +1,48 @@
+"""From a configuration to an exporter at work."""
+
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from qml_daemon.assembly import store_path as log_path
+from qml_daemon.configuration import read_config
+from qml_daemon.exporters.credentials import forget_surroundings, read_credential_files
+from qml_daemon.exporters.plugins import load_kind
+from qml_daemon.exporters.status import store_path
+from qml_daemon.exporters.store import ExporterStore
+from qml_daemon.exporters.worker import Worker
+from quantum_mlops.clock import system_clock
+from quantum_mlops.config.load import is_file
+from quantum_mlops.errors import ConfigError, UserError
+from quantum_mlops.transports.sqlite import SqliteLog
+
+
+def open_worker(name: str, config_path: Path | None, environ: MutableMapping[str, str]) -> Worker:
+    """Return the exporter of that name, ready to run. Changes the environment and the working folder of this process.
+
+    Raises:
+        UserError: it is not configured, an extra is missing, or there is no log yet.
+        LogLockedError: another process exports already.
+        LogError: the log or its own store cannot be opened.
+
+    """
+    config = read_config(config_path, environ)
+    kind = load_kind(name)
+    address = kind.address(config)
+    if address is None:
+        raise ConfigError(f"exporters.{name}: not configured")
+    if config.log.kind == "memory" or not is_file(log_path(config)):
+        raise UserError(f"{log_path(config)}: no log there; start `quantum-mlops daemon` once")
+    read_credential_files(environ)
+    forget_surroundings(environ)
+    reader = SqliteLog.open_reader(log_path(config))
+    try:
+        store = ExporterStore(store_path(config.state_dir, name))
+    except BaseException:
+        reader.close()
+        raise
+    try:
+        return Worker(name, address, kind.build(config, store), store, reader, config, system_clock)
+    except BaseException:
+        store.close()
+        reader.close()
+        raise
