@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
+from qml_daemon.exporters.process import build_processes
 from qml_daemon.http.server import STOP_SECONDS
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
@@ -59,6 +60,7 @@ class Daemon:
             raise
         self._ticker = Ticker(self._parts.log, self._around.clock)
         self._retention = Retention(self._parts, config.log, self._around.clock)
+        self._exporters = build_processes(config)
         self._started = self._around.clock()
         self._active_at = time.monotonic()
         self._status_at = self._published_at = 0.0
@@ -140,6 +142,8 @@ class Daemon:
         """Drain for at most 5 s, store everything, close. What a receiver did not take waits in the outbox."""
         deadline = time.monotonic() + DRAIN_SECONDS
         self._parts.health.state = "stopping"
+        for exporter in self._exporters:
+            exporter.begin_stop()
         try:
             self._end_service()
             while self._step(tick=False) and time.monotonic() < deadline:
@@ -150,6 +154,8 @@ class Daemon:
         except LogError as error:
             self._report(error)
         finally:
+            for exporter in self._exporters:
+                exporter.close()
             self._parts.inbox.close()
             if self._service is not None:
                 self._service.close()
@@ -179,6 +185,8 @@ class Daemon:
         if tick:
             self._ticker.step(quiet=self._is_quiet(now))
             self._retention.step()
+            for exporter in self._exporters:
+                exporter.step()
             if now - self._published_at > PUBLISH_SECONDS:
                 self._publish()
             if now - self._status_at > STATUS_SECONDS:
@@ -234,4 +242,5 @@ class Daemon:
             intake=self._parts.intake.stats(),
             runner=self._parts.runner.stats(),
             dispatcher=self._parts.dispatcher.stats(),
+            exporters=[exporter.stats() for exporter in self._exporters],
         )

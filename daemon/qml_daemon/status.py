@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from qml_daemon.dispatch.dispatcher import DispatcherStats
+from qml_daemon.exporters.process import ProcessStats
 from qml_daemon.ingest.door import IngestStats
 from qml_daemon.intake.intake import IntakeStats
 from qml_processors.runner.counts import RunnerStats
@@ -37,6 +38,7 @@ class Status(Struct, frozen=True, kw_only=True):
     intake: IntakeStats
     runner: RunnerStats
     dispatcher: DispatcherStats
+    exporters: list[ProcessStats] = []
 
 
 def write_status(path: Path, status: Status) -> None:

@@ -75,6 +75,12 @@ class ExporterProcess:
             given_up=self._given_up,
         )
 
+    def begin_stop(self) -> None:
+        """Ask it to stop, without waiting; it is not started again."""
+        self._given_up = self._given_up or "the daemon stops"
+        if self._process is not None:
+            self._process.terminate()
+
     def close(self, seconds: float = STOP_SECONDS) -> None:
         """Stop it: asked first, killed after `seconds`. Nothing is lost by that. Idempotent."""
         process, self._process = self._process, None
