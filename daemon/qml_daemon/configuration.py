@@ -26,6 +26,7 @@ def check_rates(sections: Sections) -> Iterator[str]:
         ("drift", sections.rules.drift.false_alarms),
         ("cost", sections.rules.cost.false_alarms),
         ("training", sections.rules.training.false_alarms),
+        ("lifecycle.failures", sections.rules.lifecycle.failures.false_alarms),
     ):
         try:
             parse_rate(rate)

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterator
 
+from quantum_mlops.clock import MINUTE
 from quantum_mlops.config.address import find_address_fault
+from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
-from quantum_mlops.config.rules import CostRule, Rules, ThresholdRule
+from quantum_mlops.config.rules import CostRule, LifecycleRule, Rules, ThresholdRule
 from quantum_mlops.config.sections import Route, Sections
 
 
@@ -51,6 +53,7 @@ def _check_exporters(sections: Sections) -> Iterator[str]:
 
 def _check_rules(rules: Rules) -> Iterator[str]:
     seen: dict[str, int] = {}
+    yield from _check_lifecycle(rules.lifecycle)
     for index, rule in enumerate(rules.threshold):
         path = f"rules.threshold[{index}]"
         if rule.name in seen:
@@ -81,3 +84,25 @@ def _check_threshold(rule: ThresholdRule, path: str) -> Iterator[str]:
         yield f"{path}: give exactly one of above and below, not {'both' if bounds else 'neither'}"
     if not all(map(math.isfinite, bounds)):
         yield f"{path}: a bound must be a finite number"
+
+
+def _check_lifecycle(rule: LifecycleRule) -> Iterator[str]:
+    stuck, silent = rule.stuck, rule.silent
+    limits = {name: text for name in ("created", "queued", "running") if (text := getattr(stuck, name)) is not None}
+    limits |= {name: getattr(stuck, name) for name in ("least", "cap_created", "cap_queued", "cap_running")}
+    for name, text in limits.items():
+        if not 0 < parse_duration(text) < parse_duration(stuck.give_up):
+            yield f"rules.lifecycle.stuck.{name}: must be more than 0 and less than give_up ({stuck.give_up})"
+    if parse_duration(silent.after) < MINUTE:
+        yield "rules.lifecycle.silent.after: must be at least 1m, for heartbeats come every 30 s"
+    if parse_duration(silent.give_up) <= parse_duration(silent.after):
+        yield "rules.lifecycle.silent.give_up: must be longer than after"
+    names: dict[str, int] = {}
+    for index, objective in enumerate(rule.queue):
+        path = f"rules.lifecycle.queue[{index}]"
+        if objective.name in names:
+            first = f"rules.lifecycle.queue[{names[objective.name]}]"
+            yield f"{path}.name: {objective.name!r} is already the name of {first}"
+        names.setdefault(objective.name, index)
+        if objective.scope == "project" and objective.backend is not None:
+            yield f'{path}.backend: the budget of a project has no backend; leave it out, or set scope = "backend"'

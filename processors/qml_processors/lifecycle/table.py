@@ -1,0 +1,113 @@
+"""The jobs of one series: those that go on, and the newest that ended, so that each is counted once.
+
+Bounded: of more than `OPEN_KEPT` jobs that go on the one longest without news is given up (`overflow`). Of more than
+`ENDED_KEPT` ended jobs the one that ended first leaves for good; a job first heard of that ended no later than the last
+one that left is passed over (`too_late`), since it may have been counted.
+"""
+
+from copy import copy
+
+from msgspec import Struct, field
+
+from qml_processors.lifecycle.record import JobRecord, dwell_seconds, merge
+from quantum_mlops.events import Event, Job
+from quantum_mlops.events.job_status import job_status
+
+OPEN_KEPT = 128
+ENDED_KEPT = 32
+SAMPLES_KEPT = 192
+SOURCES_KEPT = 64
+WATCHED = ("created", "queued", "running")
+
+
+class Table(Struct, gc=False):
+    """Records by job id; `samples` are the seconds that ended jobs spent in each status, by (end, job), newest last.
+
+    `live` maps a source to the log's time of its last live event: absence is judged for these alone.
+    """
+
+    open: dict[str, JobRecord] = field(default_factory=dict)
+    ended: dict[str, JobRecord] = field(default_factory=dict)
+    horizon: tuple[int, str] | None = None
+    overflow: int = 0
+    too_late: int = 0
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    live: dict[str, int] = field(default_factory=dict)
+
+
+class Change(Struct, frozen=True, gc=False):
+    """What one event did: the job before and after it, and the job that left for good, if one did."""
+
+    job: str
+    before: JobRecord | None
+    after: JobRecord
+    left: JobRecord | None = None
+
+
+def take(table: Table, event: Event, data: Job) -> Change | None:
+    """Merge one event; None where it is of a job that is not, or no longer, counted."""
+    job = data.job_id
+    known = table.open.get(job)
+    if known is None:
+        known = table.ended.get(job)
+    if known is None and job_status(event.type) is None:
+        return None
+    before = None if known is None else copy(known)
+    record = JobRecord() if known is None else known
+    merge(record, event, data)
+    if not record.ended:
+        table.open[job] = record
+        if len(table.open) > OPEN_KEPT:
+            _give_up_oldest(table)
+        return Change(job, before, record)
+    table.open.pop(job, None)
+    if job not in table.ended and table.horizon is not None and (record.end, job) <= table.horizon:
+        table.too_late += 1
+        return None
+    table.ended[job] = record
+    left = None
+    if len(table.ended) > ENDED_KEPT:
+        left = _retire(table)
+    return Change(job, before, record, left)
+
+
+def note_live(table: Table, source: str, now: int) -> None:
+    """Remember that the source was heard of live; of more than 64 the one longest silent is forgotten."""
+    live = table.live
+    live[source] = now
+    if len(live) > SOURCES_KEPT:
+        del live[min(live, key=lambda name: (live[name], name))]
+
+
+def ordered(table: Table) -> list[JobRecord]:
+    """Return the ended jobs that are kept, by (end, job)."""
+    ended = table.ended
+    return [ended[job] for job in sorted(ended, key=lambda job: (ended[job].end, job))]
+
+
+def dwells(table: Table, status: str) -> list[float]:
+    """Return the known seconds that ended jobs spent in a status, in no order."""
+    values = list(table.samples.get(status, ()))
+    values += [value for record in table.ended.values() if (value := dwell_seconds(record, status)) is not None]
+    return values
+
+
+def _give_up_oldest(table: Table) -> None:
+    found = table.open
+    del found[min(found, key=lambda job: (found[job].since, job))]
+    table.overflow += 1
+
+
+def _retire(table: Table) -> JobRecord:
+    ended = table.ended
+    job = min(ended, key=lambda job: (ended[job].end, job))
+    record = ended.pop(job)
+    table.horizon = max((record.end, job), table.horizon or (record.end, job))
+    for status in WATCHED:
+        value = dwell_seconds(record, status)
+        if value is not None:
+            values = table.samples.setdefault(status, [])
+            values.append(value)
+            if len(values) > SAMPLES_KEPT:
+                del values[0]
+    return record
