@@ -14,6 +14,12 @@ from qml_daemon.finding import FindingHistory
 from quantum_mlops.events import Evidence
 
 
+def read_alerts(path: Path) -> list[Alert]:
+    """Return all alerts that the dispatcher holds, in the order of their keys. Raises as `read_firing`."""
+    decode = msgspec.msgpack.Decoder(Alert).decode
+    return [decode(body) for (body,) in read_outbox(path, "SELECT body FROM alerts ORDER BY key")]
+
+
 def read_firing(path: Path) -> list[FindingHistory]:
     """Return the open findings of all firing alerts, without evidence and series, which only the log has.
 
@@ -21,8 +27,6 @@ def read_firing(path: Path) -> list[FindingHistory]:
         LogError: the outbox cannot be read; ConfigError: it cannot be looked at.
 
     """
-    decode = msgspec.msgpack.Decoder(Alert).decode
-    alerts = [decode(body) for (body,) in read_outbox(path, "SELECT body FROM alerts ORDER BY key")]
     return [
         FindingHistory(
             finding_id=finding_id,
@@ -37,7 +41,7 @@ def read_firing(path: Path) -> list[FindingHistory]:
             evidence=Evidence(),
             late=alert.late,
         )
-        for alert in alerts
+        for alert in read_alerts(path)
         if alert.status == "firing"
         for finding_id in alert.open
     ]

@@ -15,7 +15,7 @@ APPLICATION_ID = 0x514D4C56  # "QMLV"
 
 
 class Table(Struct, frozen=True):
-    """A table of the views: the columns to filter by and how many rows it holds at most.
+    """A table of the views: the columns to filter by, the most rows it holds, and the most kept in memory.
 
     >>> BACKENDS.name, JOBS.columns
     ('backends', ('run', 'backend', 'status'))
@@ -24,13 +24,14 @@ class Table(Struct, frozen=True):
     name: str
     columns: tuple[str, ...]
     most_rows: int
+    most_cached: int
 
 
-RUNS = Table("runs", ("status",), 100_000)
-JOBS = Table("jobs", ("run", "backend", "status"), 1_000_000)
-BACKENDS = Table("backends", (), 10_000)
-SERIES = Table("series", ("run", "metric"), 50_000)
-FINDINGS = Table("findings", ("run", "backend", "status", "rule", "severity"), 100_000)
+RUNS = Table("runs", ("status",), 100_000, 5000)
+JOBS = Table("jobs", ("run", "backend", "status"), 1_000_000, 1000)
+BACKENDS = Table("backends", (), 10_000, 1000)
+SERIES = Table("series", ("run", "metric"), 50_000, 10_000)
+FINDINGS = Table("findings", ("run", "backend", "status", "rule", "severity"), 100_000, 100)
 TABLES = (RUNS, JOBS, BACKENDS, SERIES, FINDINGS)
 UNINDEXED = {"metric", "severity"}
 

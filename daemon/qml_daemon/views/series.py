@@ -4,6 +4,7 @@ Of each series at most 256 points are kept: every n-th, with n doubled whenever 
 value is always exact.
 """
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -65,4 +66,9 @@ def series_id(run_id: str, metric: str) -> str:
     >>> series_id("a/b", "loss/train")
     'a%2Fb/loss/train'
     """
-    return f"{quote(run_id, safe='')}/{metric}"
+    return f"{_quote(run_id)}/{metric}"
+
+
+@lru_cache(maxsize=4096)
+def _quote(text: str) -> str:
+    return quote(text, safe="")

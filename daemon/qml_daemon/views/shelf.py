@@ -8,8 +8,6 @@ from msgspec import Struct
 
 from qml_daemon.views.schema import Table
 
-CACHED = 2000
-
 
 class Row(Protocol):
     """What every row of the views has."""
@@ -94,7 +92,7 @@ class Shelf(Generic[R]):
         self._connection.executemany(self._update, same)
         self._connection.executemany(self._move, moved)
         self._touched.clear()
-        if len(self._entries) > CACHED:
+        if len(self._entries) > self._table.most_cached:
             self._entries.clear()
         return news
 

@@ -33,9 +33,10 @@ class SeenSources:
                 counted = is_counted(event.source, event.id)
                 source = self._sources[key] = CountedSource(key) if counted else ForeignSource(key)
             self._touched[key] = source
-        if source.kind == CountedSource.kind and not is_counted(event.source, event.id):
-            return True  # a counted source that also sends another id: nothing to compare it with
-        return source.add(event.id, now)
+        try:
+            return source.add(event.id, now)
+        except ValueError:
+            return True  # a counted source that also sends an id that is no counter: nothing to compare it with
 
     def flush(self, now: int) -> None:
         """Write what changed; now and then remove what is forgotten."""
