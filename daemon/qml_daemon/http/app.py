@@ -53,4 +53,5 @@ async def _fail(request: Request, error: Exception) -> Response:
     # Whatever a handler raised: one request fails, the service goes on; counted, and logged with its place.
     request.app.state.errors += 1
     _logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(Problem(500, "the service failed on this request; its log says why"))
+    detail = "the service failed on this request; its log says why"
+    return answer(Problem(500, detail, {"Connection": "close"}))  # uvicorn closes it after an error, so say it

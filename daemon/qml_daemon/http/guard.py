@@ -56,7 +56,7 @@ class Guard:
 
     def _is_own(self, origin: str, host: str) -> bool:
         """Return whether the page that asks is this service's own; behind a proxy the Host may differ."""
-        place = urlsplit(origin).netloc.lower()
+        place = origin.partition("://")[2].lower()
         return place == host.lower() or hostname(place) in self._hosts
 
 
