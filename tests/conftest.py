@@ -19,6 +19,8 @@ from quantum_mlops.events import DATA_TYPES, Context, Event
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
+pytest_plugins = ["tests.service"]
+
 _PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_ROOT = (*_PID_NAMESPACE, "true")
 _AS_USER = (_PID_NAMESPACE[0], "--user", "--map-root-user", *_PID_NAMESPACE[1:], "true")
