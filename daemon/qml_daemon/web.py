@@ -4,13 +4,14 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from qml_daemon.assembly import Parts
+from qml_daemon.assembly import STATUS, Parts
 from qml_daemon.http import health
 from qml_daemon.http.address import parse_listen
 from qml_daemon.http.app import build_app
 from qml_daemon.http.server import HttpServer
 from qml_daemon.http.token_file import TokenFile
 from qml_daemon.metrics import routes as metrics
+from qml_daemon.page import routes as page
 from qml_daemon.silences import routes as silences
 from qml_daemon.silences.keeper import SilenceKeeper
 from quantum_mlops.config.sections import Config
@@ -34,11 +35,12 @@ def build_service(config: Config, parts: Parts) -> HttpServer | None:
     return HttpServer(build_app(all_routes(config, parts), tokens, config.http.external_url), address)
 
 
-def all_routes(config: Config, parts: Parts) -> list[BaseRoute]:  # noqa: ARG001 - rooms take what they need of both
+def all_routes(config: Config, parts: Parts) -> list[BaseRoute]:
     """Return every room's routes; a room that is added gives its own here."""
     return [
         *health.routes(parts.health),
         *parts.door.routes(),
         *metrics.routes(parts.meter.registry),
         *silences.routes(SilenceKeeper(parts.inbox, parts.dispatcher.silences, parts.clock), parts.clock),
+        *page.routes(None if config.log.kind == "memory" else config.state_dir / STATUS),
     ]

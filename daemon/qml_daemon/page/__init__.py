@@ -1,0 +1,1 @@
+"""The status page: one page that the daemon serves itself, without a request to anybody else."""

@@ -1,0 +1,68 @@
+"""`/` and its two files, and `/api/v1/status`: what the daemon last wrote of itself.
+
+The page only reads the API, so that it can show nothing that a program could not ask for.
+"""
+
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from qml_daemon.http.problem import Problem
+from qml_daemon.http.tokens import project_of, require
+from qml_daemon.status import read_status
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_FILES = {
+    "index.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+}
+
+
+def routes(status_path: Path | None) -> list[BaseRoute]:
+    """Return the routes; `status_path` is None where the daemon writes no status (a log in memory)."""
+    contents = {name: (Path(__file__).parent / name).read_bytes() for name in _FILES}
+
+    @require("read")
+    async def show_page(request: Request) -> Response:  # noqa: ARG001 - the signature of a handler
+        return Response(contents["index.html"], headers=_HEADERS, media_type=_FILES["index.html"])
+
+    @require("read")
+    async def show_file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in {"page.css", "page.js"}:
+            raise Problem(404, f"there is no {request.url.path}")
+        return Response(contents[name], headers=_HEADERS, media_type=_FILES[name])
+
+    @require("read")
+    async def show_status(request: Request) -> Response:
+        found = None if status_path is None else await anyio.to_thread.run_sync(read_status, status_path)
+        if found is None:
+            raise Problem(503, "the daemon has written no status yet", {"Retry-After": "1"})
+        body = msgspec.to_builtins(found)
+        if project_of(request) is not None:  # paths and counts of everybody are the operator's
+            body = {name: body[name] for name in ("version", "state", "started", "written")}
+        return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def go_home(request: Request) -> Response:  # noqa: ARG001 - the signature of a handler
+        return RedirectResponse("/page/")
+
+    return [
+        Route("/", go_home),
+        Route("/page/", show_page),
+        Route("/page/{name}", show_file),
+        Route("/api/v1/status", show_status),
+    ]
