@@ -14,13 +14,17 @@ from qml_processors.runner import Runner, RunnerConfig, config_event, replay, ti
 from qml_processors.runner.plugins import GROUP, load_processors
 from quantum_mlops.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from quantum_mlops.codec import decode, encode
-from quantum_mlops.config.rules import DriftRule, Rules, SummariesRule, ThresholdRule, TrainingRule
+from quantum_mlops.config.rules import CostRule, DriftRule, Rules, SummariesRule, ThresholdRule, TrainingRule
+from quantum_mlops.config.rules.cost import Budget, Cap
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import (
     Context,
+    Cost,
     Event,
     Footprint,
+    Job,
     MetricLogged,
+    Money,
     Outcomes,
     RunEnded,
     ShotsMeasured,
@@ -40,9 +44,19 @@ WATCHING = Rules(
     ],
     drift=DriftRule(warmup=5),
     summaries=SummariesRule(window="30s"),
+    cost=CostRule(
+        caps=[Cap(per=per, amount="4", currency="USD") for per in ("job", "run", "day")],
+        budgets=[
+            Budget(name="Small", amount="20", currency="USD"),
+            Budget(name="All", amount="9", currency="EUR", period="total"),
+        ],
+    ),
 )
 NOTHING = Rules(
-    drift=DriftRule(enabled=False), summaries=SummariesRule(enabled=False), training=TrainingRule(enabled=False)
+    cost=CostRule(enabled=False),
+    drift=DriftRule(enabled=False),
+    summaries=SummariesRule(enabled=False),
+    training=TrainingRule(enabled=False),
 )
 PROCESSORS = {processor.name: type(processor) for processor in load_processors()}
 
@@ -62,7 +76,7 @@ def events():
     now = START
     for number in range(600):
         now += rng.choice([0, SECOND, 2 * SECOND, 5 * SECOND, MINUTE])
-        event = rng.choice([*golden, *(_metric, _canary, _metric, _canary, _ended) * 8])
+        event = rng.choice([*golden, *(_metric, _canary, _metric, _canary, _ended, _job) * 8])
         if not isinstance(event, Event):
             event = event(rng, number)
         lag = rng.choice([0, 0, 0, SECOND, HOUR])
@@ -87,6 +101,14 @@ def _metric(rng, number):
 
 def _ended(rng, number):
     return _event("run.ended", RunEnded(status="completed", duration_seconds=1.0), f"run-{rng.randrange(3)}")
+
+
+def _job(rng, number):
+    kind = rng.choice(["created", "running", "completed", "failed", "billed"])
+    money = Money(amount=f"{rng.expovariate(1.0):.2f}", currency=rng.choice(["USD", "USD", "EUR"]))
+    cost = rng.choice([None, Cost(estimated=money), Cost(reserved=money), Cost(final=money)])
+    data = Job(job_id=f"j-{number // 3}", backend="hanoi", shots_requested=rng.choice([1000, 4000]), cost=cost)
+    return _event(f"job.{kind}", data, f"run-{rng.randrange(3)}")
 
 
 def _canary(rng, number):
@@ -175,7 +197,7 @@ def play(processor, events, *, through_bytes=False, after=WATCHING):
 
 def test_the_house_has_processors_and_their_names_are_unique():
     names = [entry.load()().name for entry in entry_points(group=GROUP)]
-    assert {"drift", "summaries", "threshold"} <= set(names)
+    assert {"cost", "drift", "summaries", "threshold"} <= set(names)
     assert len(names) == len(set(names))
 
 
