@@ -102,24 +102,24 @@ class Door:
         raws = split(body, request.headers.get("content-type", ""))
         self._charge(request, len(raws))
         judged = judge(raws, project_of(request), self._clock())
-        if not judged.events:
-            return judged
         try:
-            await self._inbox.append(judged.events, len(body))
+            await self._store(judged, len(body))
+        except REFUSALS:  # decided before anything was written: one of them is not what it seemed
+            judged = sort_out(judged)
+            await self._store(judged, len(body))
+        return judged
+
+    async def _store(self, judged: Judged, size_bytes: int) -> None:
+        if not judged.events:
+            return
+        try:
+            await self._inbox.append(judged.events, size_bytes)
         except InboxFullError:
             raise _full() from None
         except InboxClosedError as error:
             raise Problem(503, str(error), {"Retry-After": "1"}) from None
         except LogError as error:
             raise Problem(503, f"the log cannot be written: {error}", {"Retry-After": "5"}) from None
-        except REFUSALS:  # decided before anything was written: one of them is not what it seemed
-            again = sort_out(judged)
-            if len(again.events) == len(judged.events):
-                raise
-            if again.events:
-                await self._inbox.append(again.events, len(body))
-            return again
-        return judged
 
     def _charge(self, request: Request, count: int) -> None:
         token = token_of(request)
