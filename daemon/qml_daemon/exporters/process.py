@@ -50,10 +50,11 @@ class ExporterProcess:
         self._started_at = self._start_at = 0.0
         self._last_exit: int | None = None
         self._given_up: str | None = None
+        self._stopping = False
 
     def step(self) -> None:
         """Start it where it should run and does not; notice where it ended."""
-        if self._given_up is not None:
+        if self._stopping or self._given_up is not None:
             return
         now = self._monotonic()
         if self._process is None:
@@ -77,7 +78,7 @@ class ExporterProcess:
 
     def begin_stop(self) -> None:
         """Ask it to stop, without waiting; it is not started again."""
-        self._given_up = self._given_up or "the daemon stops"
+        self._stopping = True
         if self._process is not None:
             self._process.terminate()
 

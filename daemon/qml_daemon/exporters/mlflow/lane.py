@@ -38,6 +38,7 @@ class Lane:
         self.started_ms = 0
         self._queue: deque[tuple[Entry, Ticket]] = deque()
         self._backends: dict[str, None] = {}
+        self._introduced = False
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -74,6 +75,8 @@ class Lane:
         Each limit of the server holds; an end of the run waits until everything before it is written.
         """
         batch, size, count = Batch(), 0, 0
+        if not self.own and not self._introduced:
+            batch.tags = {"qml.project": self.target.project, "qml.run": self.target.name}
         for entry, _ in self._queue:
             size += size_bytes(entry)
             full = size > MAX_BYTES or len(batch.metrics) >= MAX_METRICS or len(batch) >= MAX_ENTRIES
@@ -95,6 +98,7 @@ class Lane:
                 known = self.remote.params.setdefault(entry.name, entry.value)
                 self.conflicts += known != entry.value
         self.urgent = self.urgent and bool(self._queue)
+        self._introduced = True
         return size
 
     def _put(self, batch: Batch, entry: Entry) -> None:

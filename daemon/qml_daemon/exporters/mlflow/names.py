@@ -24,7 +24,7 @@ def mlflow_name(name: str) -> str:
     >>> mlflow_name("loss"), mlflow_name("val/accuracy")
     ('loss', 'val/accuracy')
     >>> mlflow_name("qubit[3]")
-    'qubit_3:594cfa'
+    'qubit_3:e45b30'
     """
     if len(name) <= MAX_NAME and not _FOREIGN.search(name) and _is_plain_path(name) and not _CHANGED.search(name):
         return name
