@@ -1,7 +1,6 @@
 """A shipment against a real server: nothing lost, nothing removed before it is acknowledged."""
 
 import json
-import os
 
 import pytest
 
@@ -44,14 +43,14 @@ def test_all_events_arrive_once_with_ids_of_their_own_and_stay_until_the_segment
 
 
 def test_the_wire_is_a_gzipped_batch_with_the_token_to_the_events_door(trainer, start, service):
-    service.token = "t0ken"
+    service.token = "open-sesame"  # noqa: S105 - made up
     trainer.write(50)
-    start(environ={"QML_TOKEN": "t0ken"}).run()
+    start(environ={"QML_TOKEN": "open-sesame"}).run()
     path, headers = service.requests[0]
     assert path == "/api/v1/events"
     assert headers["Content-Type"] == "application/cloudevents-batch+json"
     assert headers["Content-Encoding"] == "gzip"
-    assert headers["Authorization"] == "Bearer t0ken"
+    assert headers["Authorization"] == "Bearer open-sesame"
     assert len(service.events) == 50
 
 
@@ -239,7 +238,7 @@ def test_a_full_file_of_rejects_counts_and_says_so(trainer, start, service, fold
     one.run()
     kept = rejects(folder)
     assert 0 < len(kept) < 50
-    assert os.path.getsize(folder / SHIPPING / FILE) <= 2000
+    assert (folder / SHIPPING / FILE).stat().st_size <= 2000
     assert one.shipment.counts.rejected == 50
     assert f"{50 - len(kept)} found no room there" in one.said[-1]
 
