@@ -115,7 +115,7 @@ def _read(line: bytes) -> dict[str, Any]:
         raise ValueError("it has no type")
     if fields.get("specversion", "1.0") != "1.0":
         raise ValueError('specversion is "1.0"')
-    for name in ("time", "partitionkey", "project"):
+    for name in ("type", "time", "partitionkey", "project"):
         if name in fields and not isinstance(fields[name], str):
             raise TypeError(f"{name} is a text")
     return fields
