@@ -1,6 +1,5 @@
 """What the types of the sections cannot say: checks across keys, one line a mistake."""
 
-import math
 from collections.abc import Iterator
 
 from quantum_mlops.clock import MINUTE
@@ -8,8 +7,9 @@ from quantum_mlops.config.address import find_address_fault
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
-from quantum_mlops.config.rules import CostRule, LifecycleRule, Rules, ThresholdRule
+from quantum_mlops.config.rules import CostRule, LifecycleRule, Rules
 from quantum_mlops.config.sections import Route, Sections
+from quantum_mlops.config.threshold_checks import check_threshold
 
 
 def check_sections(sections: Sections) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _check_rules(rules: Rules) -> Iterator[str]:
         if rule.name in seen:
             yield f"{path}.name: {rule.name!r} is already the name of rules.threshold[{seen[rule.name]}]"
         seen.setdefault(rule.name, index)
-        yield from _check_threshold(rule, path)
+        yield from check_threshold(rule, path)
     yield from _check_cost(rules.cost)
     if rules.training.enabled and not rules.training.loss_metrics:
         yield "rules.training.loss_metrics: name at least one loss, or set rules.training.enabled = false"
@@ -76,14 +76,6 @@ def _check_cost(rule: CostRule) -> Iterator[str]:
             path = f"rules.cost.budgets[{index}].name"
             yield f"{path}: {budget.name!r} is already the name of rules.cost.budgets[{names[budget.name]}]"
         names.setdefault(budget.name, index)
-
-
-def _check_threshold(rule: ThresholdRule, path: str) -> Iterator[str]:
-    bounds = [bound for bound in (rule.above, rule.below) if bound is not None]
-    if len(bounds) != 1:
-        yield f"{path}: give exactly one of above and below, not {'both' if bounds else 'neither'}"
-    if not all(map(math.isfinite, bounds)):
-        yield f"{path}: a bound must be a finite number"
 
 
 def _check_lifecycle(rule: LifecycleRule) -> Iterator[str]:

@@ -41,6 +41,10 @@ WATCHING = Rules(
     threshold=[
         ThresholdRule(name="HighLoss", metric="loss", above=0.7, for_="10s", keep_firing_for="30s"),
         ThresholdRule(name="LowAccuracy", metric="accuracy", below=0.3),
+        ThresholdRule(name="NoAccuracy", metric="accuracy", absent="2m"),
+        ThresholdRule(name="Chatty", kind="rate", event="metric.logged", above=3.0, window="5m"),
+        ThresholdRule(name="DearJob", kind="cost", per="job", currency="USD", above=0.1),
+        ThresholdRule(name="Jobs", kind="count", event="job.completed", per="project", above=0, window="1h"),
     ],
     drift=DriftRule(warmup=5),
     summaries=SummariesRule(window="30s"),

@@ -3,8 +3,16 @@
 import math
 
 from qml_processors.base import Finding
-from qml_processors.threshold.state import END_GRACE, SILENT_AFTER, ThresholdState, Watch
-from qml_processors.threshold.wording import close_watch, open_watch, rule_id
+from qml_processors.threshold.state import (
+    END_GRACE,
+    SILENT_AFTER,
+    Sight,
+    ThresholdState,
+    Watch,
+    rule_id,
+    subject_of,
+)
+from qml_processors.threshold.wording import close_watch, open_watch
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import ThresholdRule
 from quantum_mlops.events import Event
@@ -27,12 +35,27 @@ def hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event)
     if latest is not None and latest > mark and latest[0] == mark[0]:
         return None
     state.latest[name] = mark
-    watch = state.watches.get(name)
     if not is_broken(rule, value):
+        watch = state.watches.get(name)
         return None if watch is None else _keep(state, name, watch, rule, value, event)
+    return _break(state, name, rule, value, event)
+
+
+def weigh(state: ThresholdState, rule: ThresholdRule, value: float, event: Event | Sight) -> Finding | None:
+    """Hold a sum against its rule: the order of its events does not matter, the sum is what is known now."""
+    name = rule_id(rule)
+    watch = state.watches.get(name)
+    if is_broken(rule, value):
+        return _break(state, name, rule, value, event)
+    return None if watch is None else _keep(state, name, watch, rule, value, event)
+
+
+def _break(state: ThresholdState, name: str, rule: ThresholdRule, value: float, event: Event | Sight) -> Finding | None:
+    """A value breaks the bound."""
+    watch = state.watches.get(name)
     if watch is None:
         watch = state.watches[name] = Watch()
-    watch.value, watch.metric = value if math.isfinite(value) else None, rule.metric
+    watch.value, watch.metric = value if math.isfinite(value) else None, subject_of(rule)
     watch.bound = bound_of(rule)
     watch.kept = watch.kept_ingested = None
     if watch.broken is None:
@@ -49,7 +72,7 @@ def hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event)
 
 
 def _keep(
-    state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule, value: float, event: Event
+    state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule, value: float, event: Event | Sight
 ) -> Finding | None:
     """A value keeps the bound again."""
     if not watch.open:
@@ -74,7 +97,7 @@ def find_end(state: ThresholdState) -> int | None:
 
 def is_void(watch: Watch, rule: ThresholdRule) -> bool:
     """Tell whether the rule was changed into one that the watch's last value does not break."""
-    if rule.metric != watch.metric:
+    if subject_of(rule) != watch.metric:
         return True
     return watch.kept is None and watch.value is not None and not is_broken(rule, watch.value)
 

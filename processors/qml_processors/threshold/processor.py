@@ -1,63 +1,81 @@
-"""The threshold processor: a user's own bound on a metric of a run.
+"""The threshold processor: a user's own bound on a metric of a run, on costs, on counts and rates of events.
 
-One series a run. A rule opens when its bound has been broken for `for`: by the emitter's time between
-two values of one source, or, where no further value comes, by the log's clock. It closes when a value
-keeps the bound again (after `keep_firing_for`), a minute after the run ended, when the rule is gone or the
-last value keeps its new bound, and when the run sent no metric for two days (a killed run sends no end).
+One series a run, and one of the project (its metrics without a run, and the sums over all its runs). A rule opens
+when its bound has been broken for `for`: by the emitter's time between two values of one source, or, where no
+further value comes, by the log's clock. It closes when a value keeps the bound again (after `keep_firing_for`), a
+minute after the run ended, when the rule is gone or the last value keeps its new bound, and when nothing of the run
+was received for two days (a killed run sends no end). Windows empty themselves by the log's clock (`tally`);
+`absent` opens when a metric is not received any more and closes when it is (`absence`).
 
-A value older than the last one of the same source comes too late to say how things are: it is passed over.
+A metric older than the last one of the same source comes too late to say how things are: it is passed over.
 
 NaN is neither above nor below: it leaves a rule as it is. Infinities are above or below every bound.
 """
 
 from collections.abc import Iterable, Sequence
 
-from qml_processors.base import Forget, Output, unpack_state
+from qml_processors.base import Finding, Forget, Output, unpack_state
+from qml_processors.threshold.absence import absence_moment, miss, receive
 from qml_processors.threshold.bound import due_moment, find_end, hold, is_void
-from qml_processors.threshold.state import SILENT_AFTER, ThresholdState
-from qml_processors.threshold.wording import close_watch, open_watch, rule_id
-from quantum_mlops.config.rules import Rules
-from quantum_mlops.events import Event, MetricLogged, RunEnded
+from qml_processors.threshold.state import SILENT_AFTER, ThresholdState, rule_id
+from qml_processors.threshold.tally import drain, drain_moment, take_event
+from qml_processors.threshold.wording import close_watch, open_watch
+from quantum_mlops.config.rules import Rules, ThresholdRule
+from quantum_mlops.events import Event, Job, MetricLogged, RunEnded, RunStarted, Session
 
 
 class ThresholdProcessor:
-    """A user's bounds on metrics; see the module for its rules."""
+    """A user's bounds; see the module for their rules."""
 
     name = "threshold"
     version = 1
     state = ThresholdState
 
     def keys(self, event: Event) -> Sequence[str]:
-        """One series a run: its metrics and its end."""
+        """The run's series for its metrics; the run's and the project's for jobs, sessions, starts and ends."""
         kind = event.data.__class__
-        return (event.context.runid or "",) if kind is MetricLogged or kind is RunEnded else ()
+        if kind is MetricLogged:
+            return (event.context.runid or "",)
+        if kind is Job or kind is RunEnded or kind is RunStarted or kind is Session:
+            run = event.context.runid
+            return (run, "") if run else ("",)
+        return ()
 
     def open(self, key: str) -> ThresholdState:
         """Know nothing."""
         return ThresholdState(run=key)
 
-    def apply(self, state: ThresholdState, event: Event, rules: Rules) -> Iterable[Output]:
-        """Hold the event's metrics against every rule on them."""
+    def apply(  # noqa: C901 - the hot loop is flat: a call costs as much as what it does
+        self, state: ThresholdState, event: Event, rules: Rules
+    ) -> Iterable[Output]:
+        """Hold the event's metrics, or the sums that it changes, against every rule on them."""
         data = event.data
         state.seen = event.ingestedtime
-        if isinstance(data, RunEnded):
-            state.ended = event.ingestedtime
-            return ()
-        if not rules.threshold or not isinstance(data, MetricLogged):
+        if not isinstance(data, MetricLogged):
+            over = isinstance(data, RunEnded) and (event.context.runid or "") == state.run
+            if over and (state.run or not state.tallies):
+                state.ended = event.ingestedtime
+            return _count(state, event, rules) if rules.threshold else ()
+        if not rules.threshold:
             return ()
         state.project = event.project
         found: Iterable[Output] = ()
         values = data.values
         for rule in rules.threshold:
-            value = values.get(rule.metric)
-            if value is None:
-                if rule.metric not in data.nonfinite:
+            metric = rule.metric
+            value = values.get(metric)
+            if value is None or not metric:
+                if not metric:
+                    if rule.event == "metric.logged" and (output := take_event(state, rule, event)) is not None:
+                        found = (*found, output)
                     continue
-                value = float(data.nonfinite[rule.metric])
+                if metric not in data.nonfinite:
+                    continue
+                value = float(data.nonfinite[metric])
             if (rule.project is None or rule.project == event.project) and (
                 rule.phase is None or rule.phase == data.phase
             ):
-                output = hold(state, rule, value, event)
+                output = hold(state, rule, value, event) if rule.absent is None else receive(state, rule, event)
                 if output is not None:
                     found = (*found, output)
         return found
@@ -66,10 +84,8 @@ class ThresholdProcessor:
         """Return the earliest instant at which a rule opens or closes by the log's clock, or the run is forgotten."""
         seen = state.seen
         due = find_end(state) if seen is None or state.ended is not None else seen + SILENT_AFTER
-        if state.watches:
-            known = {rule_id(rule): rule for rule in rules.threshold}
-            for name, watch in state.watches.items():
-                moment = due_moment(watch, known.get(name))
+        if state.watches or state.tallies or state.received:
+            for moment in _moments(state, rules):
                 if moment is not None and (due is None or moment < due):
                     due = moment
         return due
@@ -77,9 +93,11 @@ class ThresholdProcessor:
     def on_timer(self, state: ThresholdState, due: int, rules: Rules) -> Iterable[Output]:
         """Open and close what is owed; forget the run a minute after its end."""
         found: list[Output] = []
-        known = {rule_id(rule): rule for rule in rules.threshold}
         end = find_end(state)
         ending = end is not None and end <= due
+        if not ending:
+            found += _drain(state, due, rules)
+        known = {rule_id(rule): rule for rule in rules.threshold}
         ended = "run ended" if state.ended is not None else "run silent"
         for name, watch in list(state.watches.items()):
             rule = known.get(name)
@@ -97,6 +115,7 @@ class ThresholdProcessor:
                     found.append(open_watch(state, name, watch, rule))
         if ending:
             state.ended = state.seen = None
+            state.tallies, state.received = {}, {}
             found.append(Forget())
         return found
 
@@ -108,3 +127,52 @@ class ThresholdProcessor:
 
         """
         return unpack_state(self, raw, from_version)
+
+
+def _count(state: ThresholdState, event: Event, rules: Rules) -> Iterable[Output]:
+    """Let every rule on sums take the event."""
+    found: Iterable[Output] = ()
+    for rule in rules.threshold:
+        if not rule.metric:
+            output = take_event(state, rule, event)
+            if output is not None:
+                found = (*found, output)
+    return found
+
+
+def _moments(state: ThresholdState, rules: Rules) -> Iterable[int | None]:
+    known = {rule_id(rule): rule for rule in rules.threshold}
+    for name, watch in state.watches.items():
+        yield due_moment(watch, known.get(name))
+    for name in state.received:
+        yield absence_moment(state, name, known.get(name))
+    if state.tallies:
+        summed = _summed(rules)
+        for name, tally in state.tallies.items():
+            yield drain_moment(tally, summed.get(name))
+
+
+def _drain(state: ThresholdState, due: int, rules: Rules) -> list[Finding]:
+    """Empty the windows that have passed; open the absences that are due; drop what has no rule any more."""
+    found: list[Finding | None] = []
+    summed = _summed(rules)
+    for name, tally in list(state.tallies.items()):
+        rule = summed.get(name)
+        moment = drain_moment(tally, rule)
+        if moment == 0 or rule is None:
+            del state.tallies[name]
+        elif moment is not None and moment <= due:
+            found.append(drain(state, rule, tally, due))
+    known = {rule_id(rule): rule for rule in rules.threshold}
+    for name in list(state.received):
+        rule = known.get(name)
+        moment = absence_moment(state, name, rule)
+        if rule is None or moment == 0:
+            del state.received[name]
+        elif moment is not None and moment <= due:
+            found.append(miss(state, name, rule))
+    return [finding for finding in found if finding is not None]
+
+
+def _summed(rules: Rules) -> dict[str, ThresholdRule]:
+    return {rule.name: rule for rule in rules.threshold if not rule.metric}

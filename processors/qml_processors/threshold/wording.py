@@ -8,15 +8,6 @@ from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import ThresholdRule
 
 
-def rule_id(rule: ThresholdRule) -> str:
-    """Return the finding's rule: the name with its direction.
-
-    >>> rule_id(ThresholdRule(name="LowAccuracy", metric="val_accuracy", below=0.8))
-    'LowAccuracy/below'
-    """
-    return f"{rule.name}/{'above' if rule.above is not None else 'below'}"
-
-
 def open_watch(state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule) -> Finding:
     """Open a watch and say so."""
     watch.open = True
@@ -29,26 +20,34 @@ def close_watch(state: ThresholdState, name: str, watch: Watch, rule: ThresholdR
 
 
 def _finding(transition: str, state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule | None) -> Finding:
-    direction = name.rpartition("/")[2]
-    value = "not finite" if watch.value is None else f"{watch.value:.4g}"
-    lasting = f" for {rule.for_}" if rule is not None and parse_duration(rule.for_) else ""
-    where = f"run {state.run}" if state.run else "no run"
-    bound = f"{watch.bound:g}"
-    text = (
-        f"{watch.metric} is {value}, {direction} {bound}{lasting} ({where})"
-        if transition == "opened"
-        else f"{watch.metric} is no longer {direction} {bound} ({where}, now {value})"
-    )
+    opened = transition == "opened"
     values = {"bound": watch.bound}
     if watch.value is not None:
         values["value"] = watch.value
     labels = {"metric": watch.metric, "run": state.run, "project": state.project}
     return Finding(
-        transition="opened" if transition == "opened" else "closed",
+        transition="opened" if opened else "closed",
         rule=name,
         severity=rule.severity if rule is not None else "warning",
         labels={key: label for key, label in labels.items() if label},
-        annotations={"summary": text},
+        annotations={"summary": _summary(state, name.rpartition("/")[2], watch, rule, opened=opened)},
         values=values,
         evidence=list(watch.evidence),
     )
+
+
+def _summary(state: ThresholdState, direction: str, watch: Watch, rule: ThresholdRule | None, *, opened: bool) -> str:
+    where = f"run {state.run}" if state.run else "no run"
+    if rule is not None and rule.kind != "metric" and not state.run:
+        where = f"project {state.project}" if state.project else "no project"
+    if direction == "absent":
+        if not opened:
+            return f"{watch.metric} is no longer watched for, or is received again ({where})"
+        waited = rule.absent if rule is not None else f"{watch.bound:g} s"
+        return f"{watch.metric} was not received for {waited} ({where}, which sent no end)"
+    value = "not finite" if watch.value is None else f"{watch.value:.4g}"
+    bound = f"{watch.bound:g}"
+    if not opened:
+        return f"{watch.metric} is no longer {direction} {bound} ({where}, now {value})"
+    lasting = f" for {rule.for_}" if rule is not None and parse_duration(rule.for_) else ""
+    return f"{watch.metric} is {value}, {direction} {bound}{lasting} ({where})"

@@ -179,3 +179,14 @@ def test_environment_folders_stand_over_the_file(load: Load) -> None:
 def test_folders_of_the_file_are_relative_to_it(load: Load, tmp_path: Path) -> None:
     config = load(MINIMAL + '[state]\ndir = "a/../here"\n[spool]\ndir = "/x"\n')
     assert (config.state_dir, config.spool_dir) == (tmp_path / "here", Path("/x"))
+
+
+def test_every_kind_of_threshold_loads(load: Load) -> None:
+    config = load(
+        MINIMAL + '[[rules.threshold]]\nname = "A"\nmetric = "acc"\nabsent = "10m"\n'
+        '[[rules.threshold]]\nname = "B"\nkind = "cost"\ncurrency = "EUR"\nabove = 5\nper = "job"\n'
+        '[[rules.threshold]]\nname = "C"\nkind = "count"\nevent = "run.ended"\nstatus = "failed"\nabove = 3\n'
+        'per = "project"\nwindow = "1d"\n'
+        '[[rules.threshold]]\nname = "D"\nkind = "rate"\nevent = "metric.logged"\nbelow = 0.5\nwindow = "10m"\n'
+    )
+    assert [rule.kind for rule in config.rules.threshold] == ["metric", "cost", "count", "rate"]
