@@ -21,9 +21,12 @@ from qml_daemon.metrics.meter import Meter
 from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+from qml_daemon.query.feed import Feed
+from qml_daemon.views.upkeep import Views
 from qml_processors.base import Processor
 from qml_processors.runner import Runner, load_processors
 from quantum_mlops.clock import Clock, system_clock
+from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError
 from quantum_mlops.transports.base import Log
@@ -65,6 +68,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     dispatcher: Dispatcher
     meter: Meter
     follower: Follower
+    views: Views
+    feed: Feed
     store: OutboxStore
     processors: list[Processor[Any]]
     notifiers: Mapping[tuple[str, str], Notifier]
@@ -73,6 +78,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     def close(self) -> None:
         """Close what was opened, the log last."""
         self.follower.close()
+        self.views.close()
         self.dispatcher.close()
         self.intake.close()
         self.log.close()
@@ -99,6 +105,14 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     health = Health()
     outbox = Outbox(store, notifiers, around.clock, around.random)
     meter = Meter(log, health, around.clock, [processor.name for processor in processors], _find_files(config))
+    dispatcher = Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault)
+    feed = Feed()
+    try:
+        views = _open_views(config, log, feed)
+    except BaseException:
+        dispatcher.close()
+        log.close()
+        raise
     return Parts(
         log=log,
         inbox=inbox,
@@ -106,9 +120,11 @@ def assemble(config: Config, around: Surroundings) -> Parts:
         health=health,
         intake=Intake(log, config.spool_dir, around.clock, this_host()),
         runner=Runner(log, processors),
-        dispatcher=Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault),
+        dispatcher=dispatcher,
         meter=meter,
-        follower=Follower(log, [meter.seat]),
+        follower=Follower(log, [meter.seat, views.seat]),
+        views=views,
+        feed=feed,
         store=store,
         processors=processors,
         notifiers=notifiers,
@@ -127,6 +143,12 @@ def _find_files(config: Config) -> Files | None:
     store, outbox = store_path(config), config.state_dir / OUTBOX
     paths = {"log": store, "wal": store.with_name(f"{store.name}-wal"), "outbox": outbox}
     return Files(config.state_dir, paths, config.log.max_bytes)
+
+
+def _open_views(config: Config, log: Log, feed: Feed) -> Views:
+    """Open the views; after the dispatcher, which names the log."""
+    folder = None if config.log.kind == "memory" else config.state_dir
+    return Views(folder, log, parse_duration(config.log.retention), feed.publish)
 
 
 def _load_processors() -> list[Processor[Any]]:

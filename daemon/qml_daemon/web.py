@@ -12,6 +12,7 @@ from qml_daemon.http.server import HttpServer
 from qml_daemon.http.token_file import TokenFile
 from qml_daemon.metrics import routes as metrics
 from qml_daemon.page import routes as page
+from qml_daemon.query.service import query_routes
 from qml_daemon.silences import routes as silences
 from qml_daemon.silences.keeper import SilenceKeeper
 from quantum_mlops.config.sections import Config
@@ -41,6 +42,7 @@ def all_routes(config: Config, parts: Parts) -> list[BaseRoute]:
         *health.routes(parts.health),
         *parts.door.routes(),
         *metrics.routes(parts.meter.registry),
+        *query_routes(config, parts),
         *silences.routes(SilenceKeeper(parts.inbox, parts.dispatcher.silences, parts.clock), parts.clock),
         *page.routes(None if config.log.kind == "memory" else config.state_dir / STATUS),
     ]

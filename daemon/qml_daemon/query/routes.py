@@ -7,13 +7,12 @@ import anyio
 import anyio.to_thread
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from qml_daemon.http.problem import Problem
-from qml_daemon.http.tokens import project_of, require
+from qml_daemon.http.tokens import require
 from qml_daemon.query.lists import (
     LISTINGS,
     Listing,
@@ -25,6 +24,7 @@ from qml_daemon.query.lists import (
 )
 from qml_daemon.query.openapi import document
 from qml_daemon.query.parameters import AlertQuery, OneQuery, read_query
+from qml_daemon.query.scope import narrow
 from quantum_mlops.errors import LogError
 
 MOST_AT_ONCE = 4
@@ -61,7 +61,7 @@ class _Desk:
         """Return the handler of a list."""
 
         async def show_page(request: Request) -> Response:
-            query = _scoped(request, read_query(request.query_params.multi_items(), listing.query))
+            query = narrow(request, read_query(request.query_params.multi_items(), listing.query))
             return await self._answer(lambda: answer_page(self._sources, listing, query))
 
         return show_page
@@ -70,7 +70,7 @@ class _Desk:
         """Return the handler of one thing."""
 
         async def show_one(request: Request) -> Response:
-            query = _scoped(request, read_query(request.query_params.multi_items(), OneQuery))
+            query = narrow(request, read_query(request.query_params.multi_items(), OneQuery))
             name = request.path_params["id"]
             return await self._answer(lambda: answer_one(self._sources, listing, name, query.project))
 
@@ -78,12 +78,12 @@ class _Desk:
 
     async def show_alerts(self, request: Request) -> Response:
         """Answer a page of alerts."""
-        query = _scoped(request, read_query(request.query_params.multi_items(), AlertQuery))
+        query = narrow(request, read_query(request.query_params.multi_items(), AlertQuery))
         return await self._answer(lambda: answer_alerts(self._sources, query))
 
     async def show_alert(self, request: Request) -> Response:
         """Answer one alert."""
-        query = _scoped(request, read_query(request.query_params.multi_items(), OneQuery))
+        query = narrow(request, read_query(request.query_params.multi_items(), OneQuery))
         return await self._answer(lambda: answer_alert(self._sources, request.path_params["id"], query.project))
 
     async def _answer(self, ask: Callable[[], Struct]) -> Response:
@@ -98,19 +98,3 @@ class _Desk:
 
 async def _describe(request: Request) -> Response:  # noqa: ARG001 - the signature of a handler
     return Response(_encode(document()), media_type=_JSON)
-
-
-def _scoped(request: Request, query: Any) -> Any:
-    """Return the query within what the token may see.
-
-    Raises:
-        Problem: 403, it asks for another project.
-
-    """
-    project = project_of(request)
-    if project is None:
-        return query
-    if query.project not in {None, project}:
-        detail = f"this token sees the project {project!r} only; leave `project` out"
-        raise Problem(403, detail, members={"parameter": "project"})
-    return replace(query, project=project)
