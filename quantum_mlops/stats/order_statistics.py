@@ -37,7 +37,21 @@ def at_most(successes: int, trials: int, probability: float) -> float:
         >>> round(at_most(1, 10, 0.1), 4)
         0.7361
     """
-    return math.fsum(_probability(trials, k, probability) for k in range(successes + 1))
+    if successes >= trials:
+        return 1.0
+    odds = probability / (1 - probability)
+    if successes > trials * probability:  # sum the shorter tail, whose terms shrink
+        return 1.0 - _tail(trials, successes + 1, odds, _probability(trials, successes + 1, probability), up=True)
+    return _tail(trials, successes, odds, _probability(trials, successes, probability), up=False)
+
+
+def _tail(trials: int, start: int, odds: float, term: float, *, up: bool) -> float:
+    total, k = term, start
+    while term > total * 1e-17 and (k < trials if up else k > 0):
+        term *= (trials - k) * odds / (k + 1) if up else k / ((trials - k + 1) * odds)
+        total += term
+        k += 1 if up else -1
+    return total
 
 
 def _probability(trials: int, successes: int, probability: float) -> float:

@@ -4,11 +4,11 @@ A Bernoulli CUSUM (`quantum_mlops.stats.bernoulli_cusum`). What is normal is the
 share of failures among the jobs in control, rounded up to a grid, so that the declared rate of false alarms holds for
 nine of ten histories, and far better for most; `highest_normal` until `minimum_jobs` are known. Jobs that the chart has
 doubts about wait apart and become history only when the chart returns to zero. Closes by the mirrored chart, which
-takes a lasting incident for a recovery once in 100 jobs.
+takes a lasting incident for a recovery once in 1,000 jobs.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
 
 from msgspec import Struct
 
@@ -19,8 +19,9 @@ from quantum_mlops.stats.false_alarms import parse_rate
 from quantum_mlops.stats.order_statistics import at_most
 
 HISTORY_LIMIT = 500
-RECOVERY_RUN_LENGTH = 100.0
+RECOVERY_RUN_LENGTH = 1000.0
 _DOUBT = 0.1
+_NEWS = 1.1
 _GRID = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 
 
@@ -29,6 +30,8 @@ class Chart(Struct, gc=False):
 
     Attributes:
         jobs, failures: The history: jobs in control.
+        normal, normal_jobs: The upper limit of the share of failures in the history, and for how many jobs it was worked
+            out: that is done anew with every tenth more.
         pending_jobs, pending_failures: Jobs since the chart left zero, or since it opened.
         rise, fall: The chart's level, and the one of the recovery.
         since: The end of the job at which the chart left zero, by its emitter's clock.
@@ -38,6 +41,8 @@ class Chart(Struct, gc=False):
 
     jobs: int = 0
     failures: int = 0
+    normal: float = 1.0
+    normal_jobs: int = 0
     pending_jobs: int = 0
     pending_failures: int = 0
     rise: int = 0
@@ -88,7 +93,7 @@ def normal_share(chart: Chart, rule: FailuresRule) -> float:
     """Return the share of failures that counts as normal."""
     if chart.jobs < rule.minimum_jobs:
         return rule.highest_normal
-    return min(rule.highest_normal, _upper_limit(chart.failures, chart.jobs))
+    return min(rule.highest_normal, chart.normal)
 
 
 def raised_share(normal: float, rule: FailuresRule) -> float:
@@ -100,10 +105,12 @@ def _acquit(chart: Chart) -> None:
     if chart.jobs < HISTORY_LIMIT:
         chart.jobs += chart.pending_jobs
         chart.failures += chart.pending_failures
+        if chart.jobs >= _NEWS * chart.normal_jobs:
+            chart.normal, chart.normal_jobs = _upper_limit(chart.failures, chart.jobs), chart.jobs
     chart.pending_jobs = chart.pending_failures = chart.since = 0
 
 
-@lru_cache(maxsize=4096)
 def _upper_limit(failures: int, jobs: int) -> float:
     """Return the smallest share of the grid under which so few failures have a chance of 10 % at most."""
-    return next((share for share in _GRID if at_most(failures, jobs, share) <= _DOUBT), 1.0)
+    place = bisect_left(_GRID, True, key=lambda share: at_most(failures, jobs, share) <= _DOUBT)  # noqa: FBT003
+    return _GRID[place] if place < len(_GRID) else 1.0

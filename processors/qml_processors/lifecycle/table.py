@@ -74,9 +74,13 @@ def take(table: Table, event: Event, data: Job) -> Change | None:
 def note_live(table: Table, source: str, now: int) -> None:
     """Remember that the source was heard of live; of more than 64 the one longest silent is forgotten."""
     live = table.live
+    if source in live:
+        live[source] = now
+        return
     live[source] = now
     if len(live) > SOURCES_KEPT:
         del live[min(live, key=lambda name: (live[name], name))]
+    table.live = dict(sorted(live.items()))  # by name: the order of arrival is no part of the state
 
 
 def ordered(table: Table) -> list[JobRecord]:
