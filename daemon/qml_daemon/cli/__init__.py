@@ -15,6 +15,7 @@ from qml_daemon.cli import (
     demo,
     doctor,
     emit,
+    export,
     purge,
     receivers,
     reload,
@@ -70,6 +71,7 @@ app.add_typer(rules.app, name="rules")
 app.command("tail")(tail.show_tail)
 app.command("emit")(emit.emit_events)
 app.command("ship")(ship.ship_spool)
+app.command("export")(export.export_log)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)
 app.command("reload")(reload.reload_daemon)

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from qml_daemon.exporters.base import Exporter, Ticket
+from qml_daemon.exporters.base import Exporter, Figures, Ticket
 from qml_daemon.exporters.feed import STREAMS, Feed, Place
 from qml_daemon.exporters.ledger import Ledger
 from qml_daemon.exporters.status import ExporterStatus, write_exporter_status
@@ -91,6 +91,10 @@ class Worker:
                 break
             if not (taken and self._exporter.has_room):
                 self.stop.wait(min(wait, IDLE_SECONDS))
+
+    def figures(self) -> Figures:
+        """Return what the exporter did."""
+        return self._exporter.figures()
 
     def close(self) -> None:
         """Store how far it came, and let go."""
