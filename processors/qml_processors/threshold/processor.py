@@ -52,10 +52,12 @@ class ThresholdProcessor:
         data = event.data
         state.seen = event.ingestedtime
         if not isinstance(data, MetricLogged):
-            over = isinstance(data, RunEnded) and (event.context.runid or "") == state.run
-            if over and (state.run or not state.tallies):
-                state.ended = event.ingestedtime
-            return _count(state, event, rules) if rules.threshold else ()
+            if isinstance(data, RunEnded) and (event.context.runid or "") == state.run:
+                _end(state, event)
+            for rule in rules.threshold:
+                if not rule.metric:
+                    return _count(state, event, rules)
+            return ()
         if not rules.threshold:
             return ()
         state.project = event.project
@@ -127,6 +129,12 @@ class ThresholdProcessor:
 
         """
         return unpack_state(self, raw, from_version)
+
+
+def _end(state: ThresholdState, event: Event) -> None:
+    """Note the run's end; the project, with its sums over other runs, goes on."""
+    if state.run or not state.tallies:
+        state.ended = event.ingestedtime
 
 
 def _count(state: ThresholdState, event: Event, rules: Rules) -> Iterable[Output]:
