@@ -14,8 +14,17 @@ from qml_processors.runner import Runner, RunnerConfig, config_event, replay, ti
 from qml_processors.runner.plugins import GROUP, load_processors
 from quantum_mlops.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from quantum_mlops.codec import decode, encode
-from quantum_mlops.config.rules import CostRule, DriftRule, Rules, SummariesRule, ThresholdRule, TrainingRule
+from quantum_mlops.config.rules import (
+    CostRule,
+    DriftRule,
+    LifecycleRule,
+    Rules,
+    SummariesRule,
+    ThresholdRule,
+    TrainingRule,
+)
 from quantum_mlops.config.rules.cost import Budget, Cap
+from quantum_mlops.config.rules.lifecycle import FailuresRule, QueueObjective, StuckRule
 from quantum_mlops.errors import StateTooNewError
 from quantum_mlops.events import (
     Context,
@@ -27,6 +36,7 @@ from quantum_mlops.events import (
     Money,
     Outcomes,
     RunEnded,
+    RunHeartbeat,
     ShotsMeasured,
     short_name,
     type_name,
@@ -47,6 +57,11 @@ WATCHING = Rules(
         ThresholdRule(name="Jobs", kind="count", event="job.completed", per="project", above=0, window="1h"),
     ],
     drift=DriftRule(warmup=5),
+    lifecycle=LifecycleRule(
+        stuck=StuckRule(least="1m", cap_created="5m", cap_running="5m"),
+        failures=FailuresRule(minimum_jobs=5, highest_normal=0.1, false_alarms="1 per 10 observations"),
+        queue=[QueueObjective(name="Prompt", queue_seconds=1.0, target=0.9, minimum_jobs=1)],
+    ),
     summaries=SummariesRule(window="30s"),
     cost=CostRule(
         caps=[Cap(per=per, amount="4", currency="USD") for per in ("job", "run", "day")],
@@ -59,6 +74,7 @@ WATCHING = Rules(
 NOTHING = Rules(
     cost=CostRule(enabled=False),
     drift=DriftRule(enabled=False),
+    lifecycle=LifecycleRule(enabled=False),
     summaries=SummariesRule(enabled=False),
     training=TrainingRule(enabled=False),
 )
@@ -80,7 +96,7 @@ def events():
     now = START
     for number in range(600):
         now += rng.choice([0, SECOND, 2 * SECOND, 5 * SECOND, MINUTE])
-        event = rng.choice([*golden, *(_metric, _canary, _metric, _canary, _ended, _job) * 8])
+        event = rng.choice([*golden, *(_metric, _canary, _metric, _canary, _ended, _job, _beat) * 8])
         if not isinstance(event, Event):
             event = event(rng, number)
         lag = rng.choice([0, 0, 0, SECOND, HOUR])
@@ -101,6 +117,10 @@ def _metric(rng, number):
     values = {"loss": rng.random(), "accuracy": rng.random()}
     nonfinite = dict.fromkeys(("gradient", "train_loss"), rng.choice(["nan", "inf"])) if rng.random() < 0.1 else {}
     return _event("metric.logged", MetricLogged(values=values, nonfinite=nonfinite), f"run-{rng.randrange(3)}")
+
+
+def _beat(rng, number):
+    return _event("run.heartbeat", RunHeartbeat(uptime_seconds=30.0), f"run-{number // 20}")
 
 
 def _ended(rng, number):
@@ -273,6 +293,7 @@ def test_when_the_rules_are_gone_every_finding_closes_by_timer(processor, events
         return
     opened = 0
     for series in play(processor, events[:440]).values():
+        series.timers(events[440].ingestedtime, WATCHING)
         opened += len(series.open)
         series.timers(START + 400 * DAY, NOTHING, floor=events[440].ingestedtime)
         assert not series.open

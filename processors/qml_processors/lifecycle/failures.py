@@ -30,8 +30,8 @@ class Chart(Struct, gc=False):
 
     Attributes:
         jobs, failures: The history: jobs in control.
-        normal, normal_jobs: The upper limit of the share of failures in the history, and for how many jobs it was worked
-            out: that is done anew with every tenth more.
+        normal, normal_jobs: The upper limit of the share of failures in the history, and for how many jobs it was
+            worked out: that is done anew with every tenth more.
         pending_jobs, pending_failures: Jobs since the chart left zero, or since it opened.
         rise, fall: The chart's level, and the one of the recovery.
         since: The end of the job at which the chart left zero, by its emitter's clock.
