@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -138,7 +138,19 @@ def read_query(items: Sequence[tuple[str, str]], kind: type[Q]) -> Q:
         found = _PLACE.match(str(error))
         name = (found and found["name"]) or ""
         why = (found and found["why"]) or str(error)
-        raise refuse(name, why[:1].lower() + why[1:]) from error
+        raise refuse(name, _mend(kind, name, why)) from error
+
+
+def _mend(kind: type[Struct], name: str, why: str) -> str:
+    """Return what msgspec says in a reader's words, with the values there are where only some are."""
+    words = [
+        str(word)
+        for part in get_args(get_type_hints(kind).get(name))
+        if get_origin(part) is Literal
+        for word in get_args(part)
+    ]
+    known = f"; known are {', '.join(words)}" if words else ""
+    return why[:1].lower() + why[1:].replace(" | null`", "`") + known
 
 
 def read_time(name: str, text: str | None) -> int | None:
