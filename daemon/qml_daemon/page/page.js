@@ -1,7 +1,7 @@
 // Reads /api/v1 and shows it; reads again when the stream of events says that something changed.
 "use strict";
 
-const ROWS = 20, SPARKS = 8, REFRESH_SECONDS = 15, COALESCE_MILLISECONDS = 500, STALE_SECONDS = 20;
+const ROWS = 20, SPARKS = 8, REFRESH_SECONDS = 15, SERVICE_SECONDS = 5, COALESCE_MILLISECONDS = 500, STALE_SECONDS = 20;
 
 function make(tag, text, className) {
   const element = document.createElement(tag);
@@ -175,5 +175,6 @@ function listen() {
 
 refresh();
 listen();
+setInterval(() => { if (!document.hidden && !isReading) showService().catch(soon); }, SERVICE_SECONDS * 1000);
 setInterval(() => { if (!document.hidden) refresh(); }, REFRESH_SECONDS * 1000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
