@@ -27,11 +27,11 @@ def receive(state: ThresholdState, rule: ThresholdRule, event: Event) -> Finding
 
 
 def absence_moment(state: ThresholdState, name: str, rule: ThresholdRule | None) -> int | None:
-    """When the metric has been away for too long; the past where its rule is gone; None: run over, or finding open."""
+    """When the metric has been away for too long; the past where its rule is gone; None: the finding is open."""
     received, metric, _, _ = state.received[name]
     if rule is None or rule.metric != metric:
         return 0
-    if state.ended is not None or name in state.watches:
+    if name in state.watches:
         return None
     return received + parse_duration(rule.absent or "0s")
 

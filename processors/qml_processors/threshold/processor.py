@@ -97,7 +97,7 @@ class ThresholdProcessor:
         found: list[Output] = []
         end = find_end(state)
         ending = end is not None and end <= due
-        if not ending:
+        if not ending and state.ended is None:
             found += _drain(state, due, rules)
         known = {rule_id(rule): rule for rule in rules.threshold}
         ended = "run ended" if state.ended is not None else "run silent"
@@ -152,9 +152,10 @@ def _moments(state: ThresholdState, rules: Rules) -> Iterable[int | None]:
     known = {rule_id(rule): rule for rule in rules.threshold}
     for name, watch in state.watches.items():
         yield due_moment(watch, known.get(name))
-    for name in state.received:
-        yield absence_moment(state, name, known.get(name))
-    if state.tallies:
+    if state.ended is None:
+        for name in state.received:
+            yield absence_moment(state, name, known.get(name))
+    if state.tallies and state.ended is None:
         summed = _summed(rules)
         for name, tally in state.tallies.items():
             yield drain_moment(tally, summed.get(name))

@@ -143,6 +143,14 @@ def test_metrics_of_a_run_count_and_its_end_closes(stream, said):
     assert found[0].reason == "run ended"
 
 
+def test_after_the_end_of_a_run_no_events_are_expected(stream, said):
+    run = stream(ThresholdRule(name="Slow", kind="rate", event="metric.logged", below=1.0, window="30s"))
+    for number in range(60):
+        assert said(run.metric(number * SECOND, loss=0.1)) == []
+    run.end(60 * SECOND)
+    assert said(run.until(HOUR)) == []
+
+
 def test_a_rule_that_is_gone_or_counts_something_else_closes_and_starts_anew(stream, said):
     for after in ([], [msgspec.structs.replace(FAILURES, event="job.cancelled")]):
         run = stream(FAILURES)
