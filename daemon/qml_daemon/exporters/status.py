@@ -48,7 +48,7 @@ def write_exporter_status(state_dir: Path, status: ExporterStatus) -> None:
 
     """
     path = status_path(state_dir, status.name)
-    draft = path.with_name(f".{path.name}.{status.pid}")
+    draft = path.with_name(f"{path.name}.{status.pid}")
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=1))
     os.replace(draft, path)  # noqa: PTH105 - pathlib's replace is the same call
 
