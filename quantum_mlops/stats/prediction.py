@@ -6,7 +6,7 @@ the expansion of Abramowitz & Stegun 26.7.5, good to four digits from 13 degrees
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist
 
 from msgspec import Struct
 
@@ -44,8 +44,10 @@ def predict_sum(totals: Sequence[float], ahead: int, confidence: float = 0.9) ->
     count = len(totals)
     if count < LEAST_TOTALS:
         return None
-    expected = ahead * fmean(totals)
-    margin = student_quantile((1 + confidence) / 2, count - 1) * stdev(totals) * math.sqrt(ahead + ahead**2 / count)
+    mean = math.fsum(totals) / count
+    deviation = math.sqrt(math.fsum((total - mean) ** 2 for total in totals) / (count - 1))
+    expected = ahead * mean
+    margin = student_quantile((1 + confidence) / 2, count - 1) * deviation * math.sqrt(ahead + ahead**2 / count)
     return Prediction(expected, max(0.0, expected - margin), expected + margin)
 
 

@@ -47,6 +47,16 @@ def cap_for(rule: CostRule, per: str, project: str, currency: str) -> Cap | None
     return min(known, key=lambda cap: parse_amount(cap.amount), default=None) if rule.enabled else None
 
 
+def is_kept(
+    opened: Mapping[str, OpenCap], rule: CostRule, per: str, project: str, currency: str, spent: Decimal
+) -> bool:
+    """Return whether there is nothing to say: no finding is open, and no cap is broken."""
+    if currency in opened:
+        return False
+    cap = cap_for(rule, per, project, currency)
+    return cap is None or spent <= parse_amount(cap.amount)
+
+
 def hold_cap(opened: dict[str, OpenCap], rule: CostRule, project: str, case: Case) -> list[Finding]:
     """Hold a cost against its cap: open, or close what is kept again."""
     cap = cap_for(rule, case.per, project, case.currency)

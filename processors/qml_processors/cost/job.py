@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from qml_processors.base import Forget, Output
-from qml_processors.cost.caps import Case, OpenCap, cap_due, close_cap, close_due_caps, hold_cap
+from qml_processors.cost.caps import Case, OpenCap, cap_due, close_cap, close_due_caps, hold_cap, is_kept
 from qml_processors.cost.money import parse_amount, say_amount
 from qml_processors.cost.quote import FINAL, Quote, quotes_of
 from quantum_mlops.clock import DAY, HOUR
@@ -48,6 +48,8 @@ def apply_job(state: JobCost, event: Event, rule: CostRule) -> Iterable[Output]:
         return ()
     holds = held(state)
     if holds is None:
+        return ()
+    if is_kept(state.open, rule, PER, event.project, holds.currency, parse_amount(holds.amount)) and not state.open:
         return ()
     elsewhere = [currency for currency in state.open if currency != holds.currency]
     reason = "billed in another currency"

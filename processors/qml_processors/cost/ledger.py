@@ -1,7 +1,7 @@
 """The jobs that an account has counted, each with the one quote that holds: bounded, and cheap to store.
 
-A state is encoded at every event, so the jobs lie packed in 64 buckets by their mark; an event unpacks one. A bucket
-holds 64 jobs; the one that was silent longest leaves first, and so does a job of which nothing came for 35 days. What
+A state is encoded at every event, so the jobs lie packed in 128 buckets by their mark; an event unpacks one. A bucket
+holds 32 jobs; the one that was silent longest leaves first, and so does a job of which nothing came for 35 days. What
 left stays in the totals: a later bill of such a job counts as a new job. `left` says how often a bucket was full.
 """
 
@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from qml_processors.cost.quote import Quote
 from quantum_mlops.clock import DAY
 
-BUCKETS = 64
-BUCKET_JOBS = 64
+BUCKETS = 128
+BUCKET_JOBS = 32
 KEPT = 35 * DAY
 
 

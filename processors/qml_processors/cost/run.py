@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from qml_processors.base import Finding, Forget, Output, Summary
 from qml_processors.cost.account import Account, Spent, book
-from qml_processors.cost.caps import Case, OpenCap, cap_due, close_due_caps, hold_cap
+from qml_processors.cost.caps import Case, OpenCap, cap_due, close_due_caps, hold_cap, is_kept
 from qml_processors.cost.ledger import KEPT, find_entry
 from qml_processors.cost.money import parse_amount, say_amount
 from qml_processors.cost.quote import mark_of, quotes_of
@@ -72,6 +72,8 @@ def apply_run(state: RunCost, event: Event, rule: CostRule) -> Iterable[Output]:
         return ()
     found: list[Output] = []
     for currency, spent in state.account.spent.items():
+        if is_kept(state.open, rule, PER, event.project, currency, parse_amount(spent.total)):
+            continue
         found += hold_cap(state.open, rule, event.project, _case(state, currency, spent))
     return found
 

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from qml_processors.base import Output
 from qml_processors.cost.account import Account, book, spent_on
 from qml_processors.cost.budgets import OpenBudget, budget_due, hold_budgets
-from qml_processors.cost.caps import Case, OpenCap, cap_due, close_due_caps, hold_cap
+from qml_processors.cost.caps import Case, OpenCap, cap_due, close_due_caps, hold_cap, is_kept
 from qml_processors.cost.money import say_amount
 from qml_processors.cost.period import date_of
 from qml_processors.cost.quote import quotes_of
@@ -40,6 +40,9 @@ def apply_spend(state: Spend, event: Event, rule: CostRule) -> Iterable[Output]:
     found: list[Output] = []
     if rule.caps or state.open:
         for currency in state.account.spent:
+            today = spent_on(state.account, currency, now // DAY)
+            if is_kept(state.open, rule, PER, state.project, currency, today):
+                continue
             found += hold_cap(state.open, rule, state.project, _case(state, currency, now))
     if rule.budgets or state.budgets:
         found += hold_budgets(state.budgets, state.account, rule, state.project, now, _evidence(state))

@@ -25,7 +25,6 @@ from qml_processors.cost.spike_wording import price_finding, rate_finding, spike
 from qml_processors.cost.usual import (
     COSTS_KEPT,
     Drivers,
-    Price,
     Usual,
     causes_of,
     learn_cost,
@@ -93,7 +92,7 @@ def apply_backend(state: BackendCost, event: Event, rule: CostRule) -> Iterable[
     mark = mark_of(data.job_id)
     found = _hold_pace(state, event, data, mark, rule)
     quotes = quotes_of(event)
-    if quotes and mark not in _marks(state.charted):
+    if quotes and not _holds(state.charted, mark):
         state.charted = _remember(state.charted, mark)
         found += _hold_cost(state, event, data, quotes[-1], rule)
     return found
@@ -218,7 +217,7 @@ def _hold_pace(state: BackendCost, event: Event, data: Job, mark: bytes, rule: C
     short = short_name(event.type) or ""
     failed = short == "job.failed"
     marks = state.failed if failed else state.begun
-    if not (failed or short in _BEGINNING) or mark in _marks(marks):
+    if not (failed or short in _BEGINNING) or _holds(marks, mark):
         return []
     if failed:
         state.failed = _remember(marks, mark)
@@ -247,7 +246,7 @@ def _close(state: BackendCost, cause: str, rule: CostRule, reason: str) -> Findi
     if reason == LEARNT:
         if one.charted:
             state.usual.residuals = state.usual.shots = state.usual.executions = b""
-            state.usual.price = Price()
+            state.usual.cells = []
         else:
             state.pace.history = []
     return spike_closed(state.labels, cause, reason, rule)
@@ -276,8 +275,12 @@ def _share(rule: CostRule) -> float:
     return min(2 * parse_rate(rule.false_alarms), 1e9)
 
 
-def _marks(raw: bytes) -> list[bytes]:
-    return [raw[at : at + 8] for at in range(0, len(raw), 8)]
+def _holds(raw: bytes, mark: bytes) -> bool:
+    """Return whether a mark is among the packed ones, which lie 8 bytes apart."""
+    at = raw.find(mark)
+    while at >= 0 and at % 8:
+        at = raw.find(mark, at + 1)
+    return at >= 0
 
 
 def _remember(raw: bytes, mark: bytes) -> bytes:

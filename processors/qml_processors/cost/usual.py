@@ -1,14 +1,15 @@
 """What jobs of a backend usually cost, and why: the references that a job is held against, in bounded memory.
 
 Two of them. Costs themselves (natural logarithms), for spikes: the last whole 2,000 jobs, spikes included, since a
-tail without its largest values is none. And residuals, for the price: log(cost / predicted), where the prediction
-conditions on the known drivers, cost = executions x (a + b x shots), fitted by least squares of relative errors over
-the same jobs; those stop at 500, and at any finding.
+tail without its largest values is none. And residuals, for the price: what is left of log(cost / executions) when the
+mean of jobs with as many shots is taken away (between two such means, the line between them in logarithms). That holds
+for any price list, with a fee per execution or without, and a mean of logarithms stands a heavy tail. Means and
+residuals are learnt from 500 jobs and then stand still.
 """
 
 import math
 from array import array
-from bisect import insort
+from bisect import bisect_left, insort
 from statistics import median
 
 from msgspec import Struct, field
@@ -17,7 +18,9 @@ COSTS_KEPT = 2000
 RESIDUALS_KEPT = 500
 _DIGITS = 4
 """A residual is told apart to 0.01 %: prices that are exact give equal residuals, not rounding noise."""
-_MARGIN = 1.01
+CELLS_KEPT = 32
+LEAST_JOBS = 5
+"""Jobs from which a mean is one."""
 
 
 class Drivers(Struct, frozen=True, gc=False):
@@ -27,16 +30,12 @@ class Drivers(Struct, frozen=True, gc=False):
     executions: float
 
 
-class Price(Struct, gc=False):
-    """The sums of least squares of 1 = a u + b v, u = executions / cost, v = u x shots; `low`, `high`: shots seen."""
+class Cell(Struct, gc=False, array_like=True):
+    """The jobs of one number of shots: its logarithm, the mean of log(cost / executions), how many jobs."""
 
-    uu: float = 0.0
-    uv: float = 0.0
-    vv: float = 0.0
-    u: float = 0.0
-    v: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
+    log_shots: float
+    mean: float
+    jobs: int
 
 
 class Usual(Struct, gc=False):
@@ -47,7 +46,7 @@ class Usual(Struct, gc=False):
     residuals: bytes = b""
     shots: bytes = b""
     executions: bytes = b""
-    price: Price = field(default_factory=Price)
+    cells: list[Cell] = field(default_factory=list)
 
 
 def unpack(raw: bytes) -> "array[float]":
@@ -73,51 +72,54 @@ def learn_cost(usual: Usual, log_cost: float) -> None:
 
 
 def learn_price(usual: Usual, cost: float, drivers: Drivers, residual: float | None) -> None:
-    """Take one job's price into the model, and its residual into the reference."""
+    """Take one job into the mean of its number of shots, and its residual into the reference."""
     if drivers.shots is None or not cost > 0.0:
         return
-    u = drivers.executions / cost
-    v = u * drivers.shots
-    price = usual.price
-    if len(usual.residuals) < 4 * RESIDUALS_KEPT or not _covers(price, drivers.shots):
-        price.uu += u * u
-        price.uv += u * v
-        price.vv += v * v
-        price.u += u
-        price.v += v
-        price.low = min(price.low or drivers.shots, drivers.shots)
-        price.high = max(price.high, drivers.shots)
-    if len(usual.residuals) < 4 * RESIDUALS_KEPT:
-        usual.residuals = _insert(usual.residuals, 0.0 if residual is None else residual)
-        usual.shots = _insert(usual.shots, _log(drivers.shots))
-        usual.executions = _insert(usual.executions, _log(drivers.executions))
+    learning = len(usual.residuals) < 4 * RESIDUALS_KEPT
+    _learn_cell(usual.cells, _log(drivers.shots), math.log(cost / drivers.executions), learning=learning)
+    if learning:
+        if residual is not None:
+            usual.residuals = _insert(usual.residuals, residual)
+        if len(usual.shots) < 4 * RESIDUALS_KEPT:
+            usual.shots = _insert(usual.shots, _log(drivers.shots))
+            usual.executions = _insert(usual.executions, _log(drivers.executions))
 
 
 def residual_of(usual: Usual, cost: float, drivers: Drivers) -> float | None:
-    """Return log(cost / predicted), None where no prediction is known for such a number of shots."""
-    shots = drivers.shots
-    if shots is None or not cost > 0.0 or not usual.residuals or not _covers(usual.price, shots):
+    """Return log(cost / usual), None where what is usual for such a number of shots is not known yet."""
+    if drivers.shots is None or not cost > 0.0:
         return None
-    fixed, per_shot = solve_price(usual.price)
-    predicted = drivers.executions * (fixed + per_shot * shots)
-    return packed(round(math.log(cost / predicted), _DIGITS)) if predicted > 0.0 else None
+    expected = _expect(usual.cells, _log(drivers.shots))
+    return None if expected is None else packed(round(math.log(cost / drivers.executions) - expected, _DIGITS))
 
 
-def solve_price(price: Price) -> tuple[float, float]:
-    """Return (a, b), the price of an execution and of a shot, neither negative.
+def _expect(cells: list[Cell], log_shots: float) -> float | None:
+    at = bisect_left(cells, log_shots, key=_shots_of)
+    if at < len(cells) and cells[at].log_shots == log_shots:
+        return cells[at].mean if cells[at].jobs >= LEAST_JOBS else None
+    if not 0 < at < len(cells):
+        return None
+    left, right = cells[at - 1], cells[at]
+    if min(left.jobs, right.jobs) < LEAST_JOBS:
+        return None
+    share = (log_shots - left.log_shots) / (right.log_shots - left.log_shots)
+    return left.mean + share * (right.mean - left.mean)
 
-    >>> solve_price(Price(uu=5.0, uv=30.0, vv=200.0, u=3.0, v=20.0))
-    (0.0, 0.1)
-    """
-    determinant = price.uu * price.vv - price.uv * price.uv
-    if determinant > 1e-9 * price.uu * price.vv:
-        fixed = (price.u * price.vv - price.v * price.uv) / determinant
-        per_shot = (price.v * price.uu - price.u * price.uv) / determinant
-        if fixed >= 0.0 and per_shot >= 0.0:
-            return fixed, per_shot
-        if per_shot < 0.0:
-            return price.u / price.uu, 0.0
-    return 0.0, (price.v / price.vv if price.vv else 0.0)
+
+def _learn_cell(cells: list[Cell], log_shots: float, value: float, *, learning: bool) -> None:
+    """Move the cell's mean, as long as it is learnt; a new number of shots is always learnt, while there is room."""
+    at = bisect_left(cells, log_shots, key=_shots_of)
+    if at < len(cells) and cells[at].log_shots == log_shots:
+        cell = cells[at]
+        if learning or cell.jobs < LEAST_JOBS:
+            cell.jobs += 1
+            cell.mean += (value - cell.mean) / cell.jobs
+    elif len(cells) < CELLS_KEPT:
+        cells.insert(at, Cell(log_shots, value, 1))
+
+
+def _shots_of(cell: Cell) -> float:
+    return cell.log_shots
 
 
 def causes_of(usual: Usual, drivers: Drivers, residual: float | None, log_cost: float) -> list[tuple[str, float]]:
@@ -137,10 +139,6 @@ def _factor(value: float, reference: bytes) -> float:
     return math.exp(min(700.0, value - median(unpack(reference)))) if reference else 1.0
 
 
-def _covers(price: Price, shots: float) -> bool:
-    return price.low / _MARGIN <= shots <= price.high * _MARGIN
-
-
 def _insert(raw: bytes, value: float) -> bytes:
     values = unpack(raw)
     insort(values, packed(value))
@@ -148,4 +146,4 @@ def _insert(raw: bytes, value: float) -> bytes:
 
 
 def _log(value: float) -> float:
-    return math.log(max(value, 1.0))
+    return packed(math.log(max(value, 1.0)))
