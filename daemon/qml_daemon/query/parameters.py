@@ -129,7 +129,7 @@ def read_query(items: Sequence[tuple[str, str]], kind: type[Q]) -> Q:
         if times > 1:
             raise refuse(name, f"given {times} times; give it once")
     try:
-        return msgspec.convert(dict(items), kind, strict=False)
+        query = msgspec.convert(dict(items), kind, strict=False)
     except msgspec.ValidationError as error:
         unknown = _UNKNOWN.search(str(error))
         if unknown is not None:
@@ -139,6 +139,10 @@ def read_query(items: Sequence[tuple[str, str]], kind: type[Q]) -> Q:
         name = (found and found["name"]) or ""
         why = (found and found["why"]) or str(error)
         raise refuse(name, _mend(kind, name, why)) from error
+    for name, text in items:
+        if getattr(query, name) is None:  # the text "null" is no way of leaving a parameter out
+            raise refuse(name, _mend(kind, name, f"invalid value {text!r}"))
+    return query
 
 
 def _mend(kind: type[Struct], name: str, why: str) -> str:

@@ -107,6 +107,7 @@ def test_pages_end_with_a_null_cursor_and_hold_every_row_once(served) -> None:
             "status",
             "'done'; known are created, queued, running, unknown, cancelled, failed, completed",
         ),
+        ("jobs", {"status": "null"}, "status", "status: invalid value 'null'; known are created"),
         ("jobs", {"since": "yesterday"}, "since", "write it like 2026-11-21T16:00:00Z"),
         ("jobs", {"until": "2026-02-30T00:00:00Z"}, "until", "until: "),
         ("jobs", {"statsu": "failed"}, "statsu", "did you mean status?"),
