@@ -80,10 +80,8 @@ class Daemon:
     def __init__(self, folder: Path, core: int) -> None:
         (folder / "c.toml").write_text(CONFIG)
         environ = {key: text for key, text in os.environ.items() if not key.startswith("QML_")}
-        command = [
-            "taskset", "--cpu-list", str(core),
-            sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml"),
-        ]  # fmt: skip
+        command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml")]
+        os.sched_setaffinity(0, {core})  # what it starts inherits this
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
         line = ""
         while (found := re.search(r"READY .* http=http://(\S+):(\d+) ", line)) is None:
@@ -152,8 +150,7 @@ def measure() -> dict[str, float]:
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as text:
         daemon = Daemon(Path(text), cores[-1])
-        if len(cores) > 1:
-            os.sched_setaffinity(0, cores[:-1])
+        os.sched_setaffinity(0, cores[:-1] or cores)
         try:
             post_all(daemon, itertools.islice(bodies, WARM_UP // BATCH))
             cpu = daemon.settle()

@@ -25,6 +25,7 @@ _PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_ROOT = (*_PID_NAMESPACE, "true")
 _AS_USER = (_PID_NAMESPACE[0], "--user", "--map-root-user", *_PID_NAMESPACE[1:], "true")
 _PROBES = {
+    "curl": ("curl", "--version"),
     "strace": ("strace", "-o", os.devnull, "true"),
     "unshare": _AS_ROOT if os.geteuid() == 0 else _AS_USER,
 }

@@ -165,6 +165,37 @@ def test_other_machines_need_tokens_and_a_tokens_file_that_is_there(place: Place
     assert "tokens.toml: cannot be read: No such file or directory; quantum-mlops token add makes it" in refused.stderr
 
 
+def shell_blocks() -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.system_tool("curl")
+def test_the_examples_of_the_documentation_run(place: Place) -> None:
+    place.environ["PATH"] = f"{Path(sys.executable).parent}:{place.environ['PATH']}"
+    one, batch, commands, with_token = shell_blocks()
+
+    def run(script: str) -> str:
+        script = script.replace("http://127.0.0.1:8765", place.url)
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=place.folder, env=place.environ, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    documented = re.findall(
+        r"^    (\{.*\})$", (Path(__file__).parents[2] / "docs" / "http.md").read_text(), re.MULTILINE
+    )
+    place.start()
+    assert [run(one), run(batch)] == documented
+    place.stop()
+    place.configure('listen = "127.0.0.1:0"\ntokens_file = "tokens.toml"')
+    assert "lab-laptop           iris" in run(commands)
+    place.start()
+    assert run(with_token) == documented[0]
+    place.stop()
+    assert [event.id for event in place.metrics()] == ["1", "2"]
+
+
 def test_a_token_made_and_removed_while_the_daemon_runs_opens_and_shuts(place: Place) -> None:
     place.configure('listen = "127.0.0.1:0"\ntokens_file = "tokens.toml"')
     assert place.run("token", "add", "first", "-p", "other").returncode == 0
