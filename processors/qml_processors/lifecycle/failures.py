@@ -9,6 +9,7 @@ takes a lasting incident for a recovery once in 1,000 jobs.
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ HISTORY_LIMIT = 500
 RECOVERY_RUN_LENGTH = 1000.0
 _DOUBT = 0.1
 _NEWS = 1.1
+_run_length = lru_cache(maxsize=64)(parse_rate)  # the same few texts for every job
 _GRID = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 
 
@@ -66,7 +68,7 @@ def chart_job(chart: Chart, record: JobRecord, rule: FailuresRule) -> None:
         if chart.fall >= walk.limit:
             calm_down(chart)
         return
-    walk = rising(normal, raised, parse_rate(rule.false_alarms))
+    walk = rising(normal, raised, _run_length(rule.false_alarms))
     if failed and not chart.rise:
         chart.since = record.end
     chart.rise = chart.rise + walk.up if failed else max(0, chart.rise - walk.down)

@@ -12,7 +12,7 @@ from qml_processors.lifecycle import stuck
 from qml_processors.lifecycle.failures import calm_down, chart_job, chart_jobs
 from qml_processors.lifecycle.objectives import Budget, burn_of, burning, count, next_check, wait_of
 from qml_processors.lifecycle.state import JobsState
-from qml_processors.lifecycle.table import Change, note_live, ordered, take
+from qml_processors.lifecycle.table import Change, is_last, note_live, ordered, take
 from qml_processors.lifecycle.wording import FAILING, SLO, STUCK, budget_burns, closed, failing_opened, stuck_opened
 from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.rules import Rules
@@ -185,11 +185,10 @@ def _chart(state: JobsState, change: Change, rule: LifecycleRule, now: int) -> l
         return []
     if after.counts:
         state.heard = now
-    kept = ordered(state.table)
-    if (before is None or not before.ended) and kept and kept[-1] is after:
+    if (before is None or not before.ended) and is_last(state.table, after):
         chart_job(state.tip, after, rule.failures)
     else:
-        kept = kept if floor is None else [record for record in kept if record.end > floor]
+        kept = [record for record in ordered(state.table) if floor is None or record.end > floor]
         state.tip = chart_jobs(copy(state.base), kept, rule.failures)
     if state.tip.open == state.failing:
         return []

@@ -1,7 +1,7 @@
 """JobStuck: of a job that goes on, no further status was received for longer than its limit.
 
-Absence is measured by the log's clock from when the status was received, and only for jobs whose source has been heard
-of live. A learned limit is `margin` times the upper 95 % confidence bound of the 95 % quantile of the time that
+Absence is measured by the log's clock from when the status was received, and only from the first live event of the
+source on. A learned limit is `margin` times the upper 95 % confidence bound of the 95 % quantile of the time that
 earlier jobs spent in the status (an order statistic: it assumes no shape, only that jobs resemble each other). The
 margin goes beyond what so few jobs can bound: it is chosen, not derived.
 """
@@ -58,7 +58,7 @@ def next_look(table: Table, rule: StuckRule, *, enabled: bool) -> int | None:
     for record in table.open.values():
         moment = record.since + give_up
         if enabled and not record.stuck and record.due is not None and record.news[1] in live:
-            moment = min(moment, _moment(record, rule))
+            moment = min(moment, _moment(table, record, rule))
         if due is None or moment < due:
             due = moment
     return due
@@ -75,17 +75,18 @@ def look(table: Table, due: int, rule: StuckRule, *, enabled: bool) -> dict[str,
             continue
         if not enabled or record.stuck or record.due is None or record.news[1] not in table.live:
             continue
-        if _moment(record, rule) > due:
+        if _moment(table, record, rule) > due:
             continue
         status = record.status
         limit = limits.get(status)
         if limit is None:
             limit = limits[status] = limit_of(table, status, rule)
-        if record.since + limit.length <= due:
+        over = _begin(table, record) + limit.length
+        if over <= due:
             record.stuck = True
             found[status] = limit
         else:
-            record.due = record.since + limit.length
+            record.due = over
     return found
 
 
@@ -103,9 +104,14 @@ def release(table: Table, rule: StuckRule) -> None:
             arm(record, rule)
 
 
-def _moment(record: JobRecord, rule: StuckRule) -> int:
+def _begin(table: Table, record: JobRecord) -> int:
+    """Return when the absence begins: not before the source is heard of live."""
+    return max(record.since, table.live[record.news[1]])
+
+
+def _moment(table: Table, record: JobRecord, rule: StuckRule) -> int:
     fixed = _fixed(rule, record.status)
-    return record.since + fixed if fixed is not None else record.due or 0
+    return _begin(table, record) + fixed if fixed is not None else record.due or 0
 
 
 def _fixed(rule: StuckRule, status: str) -> int | None:

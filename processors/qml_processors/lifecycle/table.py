@@ -21,9 +21,15 @@ WATCHED = ("created", "queued", "running")
 
 
 class Table(Struct, gc=False):
-    """Records by job id; `samples` are the seconds that ended jobs spent in each status, by (end, job), newest last.
+    """The jobs of one series.
 
-    `live` maps a source to the log's time of its last live event: absence is judged for these alone.
+    Attributes:
+        open, ended: Records by job id, the ended ones in the order of (end, job).
+        horizon: (end, job) of the last ended job that left.
+        overflow, too_late: Jobs that were given up for want of room; events of jobs no later than the horizon.
+        samples: The seconds that the jobs which left spent in each status, newest last.
+        live: Source to the log's time of its first live event: absence is judged for these alone, from then on.
+
     """
 
     open: dict[str, JobRecord] = field(default_factory=dict)
@@ -64,18 +70,15 @@ def take(table: Table, event: Event, data: Job) -> Change | None:
     if job not in table.ended and table.horizon is not None and (record.end, job) <= table.horizon:
         table.too_late += 1
         return None
-    table.ended[job] = record
-    left = None
-    if len(table.ended) > ENDED_KEPT:
-        left = _retire(table)
+    _place(table, job, record)
+    left = _retire(table) if len(table.ended) > ENDED_KEPT else None
     return Change(job, before, record, left)
 
 
 def note_live(table: Table, source: str, now: int) -> None:
-    """Remember that the source was heard of live; of more than 64 the one longest silent is forgotten."""
+    """Remember that the source was heard of live; of more than 64 the one known longest begins anew."""
     live = table.live
     if source in live:
-        live[source] = now
         return
     live[source] = now
     if len(live) > SOURCES_KEPT:
@@ -85,8 +88,12 @@ def note_live(table: Table, source: str, now: int) -> None:
 
 def ordered(table: Table) -> list[JobRecord]:
     """Return the ended jobs that are kept, by (end, job)."""
-    ended = table.ended
-    return [ended[job] for job in sorted(ended, key=lambda job: (ended[job].end, job))]
+    return list(table.ended.values())
+
+
+def is_last(table: Table, record: JobRecord) -> bool:
+    """Tell whether of the ended jobs that are kept this is the last."""
+    return next(reversed(table.ended.values()), None) is record
 
 
 def dwells(table: Table, status: str) -> list[float]:
@@ -94,6 +101,16 @@ def dwells(table: Table, status: str) -> list[float]:
     values = list(table.samples.get(status, ()))
     values += [value for record in table.ended.values() if (value := dwell_seconds(record, status)) is not None]
     return values
+
+
+def _place(table: Table, job: str, record: JobRecord) -> None:
+    """Keep an ended job in its place, which is mostly the last."""
+    ended = table.ended
+    last = next(reversed(ended), None)
+    is_new = job not in ended
+    ended[job] = record
+    if last is not None and not (is_new and (ended[last].end, last) < (record.end, job)):
+        table.ended = dict(sorted(ended.items(), key=lambda pair: (pair[1].end, pair[0])))
 
 
 def _give_up_oldest(table: Table) -> None:
@@ -104,7 +121,7 @@ def _give_up_oldest(table: Table) -> None:
 
 def _retire(table: Table) -> JobRecord:
     ended = table.ended
-    job = min(ended, key=lambda job: (ended[job].end, job))
+    job = next(iter(ended))
     record = ended.pop(job)
     table.horizon = max((record.end, job), table.horizon or (record.end, job))
     for status in WATCHED:
