@@ -15,7 +15,7 @@ from qml_processors.threshold.state import (
 from qml_processors.threshold.wording import close_watch, open_watch
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import ThresholdRule
-from quantum_mlops.events import Event
+from quantum_mlops.events import Event, Job
 
 
 def is_broken(rule: ThresholdRule, value: float) -> bool:
@@ -57,6 +57,7 @@ def _break(state: ThresholdState, name: str, rule: ThresholdRule, value: float, 
         watch = state.watches[name] = Watch()
     watch.value, watch.metric = value if math.isfinite(value) else None, subject_of(rule)
     watch.bound = bound_of(rule)
+    watch.job = event.data.job_id if isinstance(event, Event) and isinstance(event.data, Job) else ""
     watch.kept = watch.kept_ingested = None
     if watch.broken is None:
         watch.source, watch.broken, watch.broken_ingested = event.source, event.time, event.ingestedtime

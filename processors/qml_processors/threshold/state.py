@@ -14,7 +14,8 @@ SILENT_AFTER = 2 * DAY
 class Watch(Struct, gc=False):
     """One rule that has something to remember: broken, open, or kept again but still firing.
 
-    Times of the emitter and of the log, in nanoseconds; None where the phase has not begun.
+    Times of the emitter and of the log, in nanoseconds; None where the phase has not begun. `job` is the last one
+    that broke the bound, where a job did.
     """
 
     source: str = ""
@@ -27,6 +28,7 @@ class Watch(Struct, gc=False):
     metric: str = ""
     bound: float = 0.0
     evidence: list[tuple[str, str]] = field(default_factory=list)
+    job: str = ""
 
 
 class Sight(Struct, frozen=True, gc=False):

@@ -30,16 +30,32 @@ def _finding(transition: str, state: ThresholdState, name: str, watch: Watch, ru
         rule=name,
         severity=rule.severity if rule is not None else "warning",
         labels={key: label for key, label in labels.items() if label},
-        annotations={"summary": _summary(state, name.rpartition("/")[2], watch, rule, opened=opened)},
+        annotations=_annotations(state, name.rpartition("/")[2], watch, rule, opened=opened),
         values=values,
         evidence=list(watch.evidence),
     )
+
+
+def _annotations(
+    state: ThresholdState, direction: str, watch: Watch, rule: ThresholdRule | None, *, opened: bool
+) -> dict[str, str]:
+    texts = {"summary": _summary(state, direction, watch, rule, opened=opened)}
+    if opened and watch.job:
+        texts["job"] = watch.job
+    if opened and direction == "absent":
+        texts["description"] = (
+            "By the clock of the log. Is the process alive, does it wait in a queue, and does its spool arrive "
+            "(quantum-mlops doctor)? A run that was killed sends no end."
+        )
+    return texts
 
 
 def _summary(state: ThresholdState, direction: str, watch: Watch, rule: ThresholdRule | None, *, opened: bool) -> str:
     where = f"run {state.run}" if state.run else "no run"
     if rule is not None and rule.kind != "metric" and not state.run:
         where = f"project {state.project}" if state.project else "no project"
+    if opened and watch.job:
+        where += f", last job {watch.job}"
     if direction == "absent":
         if not opened:
             return f"{watch.metric} is no longer watched for, or is received again ({where})"

@@ -16,6 +16,7 @@ def test_a_metric_that_stays_away_opens_by_the_logs_clock_and_closes_when_it_is_
     (opened,) = run.until(SECOND + 10 * MINUTE)
     assert (opened.transition, opened.rule, opened.severity) == ("opened", "NoAccuracy/absent", "critical")
     assert opened.annotations["summary"] == "acc was not received for 10m (run r1, which sent no end)"
+    assert "Is the process alive" in opened.annotations["description"]
     assert opened.values == {"bound": 600.0}
     assert opened.evidence == [("qml://lab/n/1", f"{1:016x}")]
     assert said(run.until(HOUR)) == []

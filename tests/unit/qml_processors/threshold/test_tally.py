@@ -20,7 +20,8 @@ IDLE = ThresholdRule(name="Idle", kind="rate", event="job.completed", per="proje
 def test_a_job_over_its_bound_opens_and_the_next_one_under_it_closes(stream, said, euros):
     run = stream(JOB_COST)
     (opened,) = run.job("billed", "j1", 1, cost=euros(final="6.50"))
-    assert opened.annotations["summary"] == "job cost in EUR is 6.5, above 5 (run r1)"
+    assert opened.annotations["summary"] == "job cost in EUR is 6.5, above 5 (run r1, last job j1)"
+    assert opened.annotations["job"] == "j1"
     assert opened.labels == {"metric": "job cost in EUR", "run": "r1", "project": "iris"}
     assert said(run.job("billed", "j2", 2, cost=euros(final="1"))) == [("closed", "DearJob/above")]
 
@@ -54,7 +55,7 @@ def test_a_projects_cost_is_that_of_all_its_runs_and_leaves_the_window(stream, s
     run = stream(DAY_COST)
     assert said(run.job("billed", "j1", HOUR, cost=euros(final="6"))) == []
     (opened,) = run.job("billed", "j2", 2 * HOUR, cost=euros(final="6"), run="r2")
-    assert opened.annotations["summary"] == "project cost in EUR in 1d is 12, above 10 (project iris)"
+    assert opened.annotations["summary"] == "project cost in EUR in 1d is 12, above 10 (project iris, last job j2)"
     assert said(run.job("billed", "j3", 26 * HOUR, cost=euros(final="1"), run=None)) == [("closed", "DearDay/above")]
 
 
@@ -95,7 +96,9 @@ def test_a_rate_is_per_minute_by_the_emitters_time(stream, said):
     found = [one for n in range(11) for one in run.job("created", f"j{n}", n * 20 * SECOND, ingested=HOUR)]
     assert said(found) == [("opened", "Busy/above")]
     assert found[0].values == {"bound": 2.0, "value": 2.2}
-    assert found[0].annotations["summary"] == "job.created per minute in 5m is 2.2, above 2 (project iris)"
+    assert (
+        found[0].annotations["summary"] == "job.created per minute in 5m is 2.2, above 2 (project iris, last job j10)"
+    )
 
 
 def test_a_rate_below_its_bound_is_claimed_only_after_a_whole_window(stream, said):
