@@ -15,6 +15,7 @@ from msgspec import Struct
 from qml_daemon.assembly import STATUS, store_path
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.report import report_exporters
+from qml_daemon.http.report import report_http
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.status import Status, read_status
 from qml_daemon.training import training_need
@@ -59,7 +60,8 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     status = read_status(config.state_dir / STATUS)
     found += [_folder(config.state_dir), _disk(config.state_dir)]
     found += [*_daemon(status), *_versions(config, status), *_store(config), _spool(config, status)]
-    found += [Examined(*line) for line in report_exporters(config, environ)]
+    url = None if status is None or status.state == "stopped" else status.http
+    found += [Examined(*line) for line in (*report_http(config, url), *report_exporters(config, environ))]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))
