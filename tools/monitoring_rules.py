@@ -7,6 +7,7 @@ JOB = "quantum-mlops"
 OURS = f'job="{JOB}"'
 DOCS = "docs/alerts"
 """Where the pages of the alerts are: in the repository; a house that serves them names their address by --docs."""
+_DROPPED = "qml_emitter_dropped_events_total"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ ALERTS = (
         "{{ $value | humanize }} dead letters ({{ $labels.origin }}) on {{ $labels.instance }} in a quarter of an hour; they are kept whole, with the reason.",
     ),
     Alert(
-        "QmlEventsDropped", "sum without (reason) (increase(qml_emitter_dropped_events_total[15m])) > 0", 0, "warning",
+        # A reason is there from its first loss on, which `increase` does not see: `unless … offset` does.
+        "QmlEventsDropped",
+        f"sum without (reason) (increase({_DROPPED}[15m]) > 0 or ({_DROPPED} unless {_DROPPED} offset 15m) > 0)",
+        0, "warning",
         "Training code lost events before they were stored",
         "Emitters that {{ $labels.instance }} watches say that they dropped {{ $value | humanize }} events in a quarter of an hour.",
     ),

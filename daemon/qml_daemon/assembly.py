@@ -22,6 +22,7 @@ from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.query.feed import Feed
+from qml_daemon.views.store import FILE as VIEWS
 from qml_daemon.views.upkeep import Views
 from qml_processors.base import Processor
 from qml_processors.runner import Runner, load_processors
@@ -141,7 +142,12 @@ def _find_files(config: Config) -> Files | None:
     if config.log.kind == "memory":
         return None
     store, outbox = store_path(config), config.state_dir / OUTBOX
-    paths = {"log": store, "wal": store.with_name(f"{store.name}-wal"), "outbox": outbox}
+    paths = {
+        "log": store,
+        "wal": store.with_name(f"{store.name}-wal"),
+        "outbox": outbox,
+        "views": config.state_dir / VIEWS,
+    }
     return Files(config.state_dir, paths, config.log.max_bytes)
 
 
