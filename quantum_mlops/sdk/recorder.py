@@ -250,7 +250,7 @@ class Recorder:
         if self.destination.settings.target is not None:
             from quantum_mlops.sdk.shipping import finish_shipper  # noqa: PLC0415 - loaded already, by `start`
 
-            finish_shipper(self._shipper, self.destination.settings)
+            finish_shipper(self._shipper, self.destination.settings, ended=written)
         return written
 
     def stats(self) -> Stats:

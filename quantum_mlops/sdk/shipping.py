@@ -1,5 +1,6 @@
 """Starts the shipper of one recorder, where its target is a service, and says at the end what is left."""
 
+import contextlib
 import os
 import random
 import time
@@ -35,18 +36,20 @@ def start_shipper(settings: Settings, nonce: str, notices: Notices) -> Shipper |
     return shipper
 
 
-def finish_shipper(shipper: Shipper | None, settings: Settings) -> int:
+def finish_shipper(shipper: Shipper | None, settings: Settings, *, ended: bool) -> int:
     """Ship what is left for at most `flush_seconds`; then say how much stays, where, and how to send it.
 
-    Returns the bytes that stay.
+    `ended` says that the spool is closed. Returns the bytes that stay. Never raises.
     """
     if settings.target is None:
         return 0
     folder = Path(settings.spool)
+    left = 0
     if shipper is not None:
-        left = shipper.finish(settings.flush_seconds)
+        left = shipper.finish(settings.flush_seconds, ended=ended)
     else:
-        left = sum(size for _, size in list_segments(folder))
+        with contextlib.suppress(OSError):  # why nothing is sent was said at the start
+            left = sum(size for _, size in list_segments(folder))
     if left:
         why = f" ({shipper.trouble})" if shipper is not None and shipper.trouble is not None else ""
         size = f"{left / 1024:.0f} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"

@@ -81,9 +81,12 @@ class Shipper:
             self._tickets.remove(ticket)
         return ticket.done.is_set() and not ticket.failed
 
-    def finish(self, deadline_seconds: float) -> int:
-        """Ship the sealed segments, stop, and return how many bytes stay in the spool. The recorder has closed it."""
-        self._source.ended = True
+    def finish(self, deadline_seconds: float, *, ended: bool) -> int:
+        """Ship what is there, stop, and return how many bytes stay in the spool.
+
+        `ended` says that the recorder closed the spool; only then the last segments are removed.
+        """
+        self._source.ended = ended
         self._stopping = True
         waits = self._not_before - time.monotonic()
         if self._thread.is_alive() and waits < deadline_seconds:
@@ -92,7 +95,8 @@ class Shipper:
         left = self.lag_bytes()
         if not self._thread.is_alive():
             self._client.close()
-            self._source.close()
+            with contextlib.suppress(OSError):  # the folder cannot be read: its lock's file stays, unheld
+                self._source.close()
         return left
 
     def lag_bytes(self) -> int:

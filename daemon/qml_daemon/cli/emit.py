@@ -61,8 +61,10 @@ def emit_events(
     try:
         wrong = _send_all(emission, lines, numbered=kind is None)
     finally:
-        emission.close()
-        left = finish_shipper(shipper, settings)
+        try:
+            emission.close()
+        finally:
+            left = finish_shipper(shipper, settings, ended=True)
     return 2 if wrong else 1 if left else 0
 
 
