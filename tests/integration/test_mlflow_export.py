@@ -39,6 +39,7 @@ pytestmark = pytest.mark.timeout(180)
 
 START = 1_800_000_000 * SECOND
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+# The pace of tests; the one of the daemon keeps that of users.
 HURRY = """
 from qml_daemon.exporters.mlflow import exporter
 means = exporter.Means
@@ -388,6 +389,32 @@ def test_while_the_server_is_away_the_cursor_waits_and_then_everything_arrives(t
     wait_for(desk.is_done, 90)
     for runid in ("run-1", "run-2"):
         assert len(tracking.history(tracking.run_of("away", runid), "loss")) == 5
+
+
+def test_the_command_exports_a_stored_log_into_a_store_without_a_server(desk, tmp_path):
+    desk.train("alone")
+    desk.end("alone")
+    desk.log.close()
+    (tmp_path / "elsewhere").mkdir()
+    environment = environ() | {"QML_EXPORTERS__MLFLOW__TRACKING_URI": f"sqlite:///{tmp_path}/tracking/mlflow.db"}
+    command = [sys.executable, "-m", "quantum_mlops", "export", "mlflow", "--config", str(desk.config), "--json"]
+    for more in ([], [], ["--since", "2020-01-01T00:00:00Z"]):
+        done = subprocess.run(
+            [*command, *more], env=environment, cwd=tmp_path / "elsewhere", capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        sent = json.loads(done.stdout.splitlines()[-1])["sent"]
+        assert sent["metrics"] == (10 if more or not (tmp_path / "read").exists() else 0)
+        (tmp_path / "read").touch()
+    code = (
+        "import sys; from mlflow import MlflowClient\n"
+        f"client = MlflowClient('sqlite:///{tmp_path}/tracking/mlflow.db')\n"
+        "(run,) = client.search_runs([client.get_experiment_by_name('alone').experiment_id])\n"
+        "print(run.info.status, len(client.get_metric_history(run.info.run_id, 'loss')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["FINISHED", "5"], done.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_two_exporters_of_one_log_exclude_each_other(desk):
