@@ -16,11 +16,13 @@ from qml_daemon.cli import (
     doctor,
     emit,
     export,
+    jobs,
     purge,
     receivers,
     reload,
     replay,
     rules,
+    runs,
     ship,
     silence,
     tail,
@@ -38,6 +40,7 @@ Examples:
   quantum-mlops demo                 a real training job, a device that goes bad, the alert
   quantum-mlops daemon               read the spool, find, alert; Ctrl-C stops it cleanly
   quantum-mlops alerts               what is firing, and what was
+  quantum-mlops runs                 runs and their jobs; quantum-mlops jobs for each job
   quantum-mlops tail -f              events as they come
 
 \b
@@ -66,6 +69,8 @@ def _root(
 app.command("daemon")(daemon.run_daemon)
 app.command("demo")(demo.run_demo)
 app.add_typer(alerts.app, name="alerts")
+app.command("runs")(runs.list_runs)
+app.command("jobs")(jobs.list_jobs)
 app.add_typer(silence.app, name="silence")
 app.add_typer(rules.app, name="rules")
 app.command("tail")(tail.show_tail)

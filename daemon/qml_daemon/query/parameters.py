@@ -154,7 +154,8 @@ def _mend(kind: type[Struct], name: str, why: str) -> str:
         for word in get_args(part)
     ]
     known = f"; known are {', '.join(words)}" if words else ""
-    return why[:1].lower() + why[1:].replace(" | null`", "`") + known
+    said = why[:1].lower() + why[1:].replace(" | null`", "`").replace("enum value", "value")
+    return said + known
 
 
 def read_time(name: str, text: str | None) -> int | None:

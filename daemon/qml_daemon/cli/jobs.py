@@ -1,0 +1,74 @@
+"""`quantum-mlops jobs`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qml_daemon.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from qml_daemon.query.resources import Job
+
+
+def list_jobs(
+    *,
+    project: Annotated[str | None, typer.Option("--project", help="Only this project.")] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="ID", help="Only this run.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", help="Only this backend.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only created, queued, running, completed, failed, … ones.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="First seen since, RFC 3339.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most jobs to show.")] = 20,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, the newest first: how they stand, where they ran, what they cost.
+
+    \b
+    Examples:
+      quantum-mlops jobs
+      quantum-mlops jobs --backend ibm_hanoi --status failed
+      quantum-mlops jobs --json | jq '.items[].cost_final'
+    """
+    from qml_daemon.cli.listing import read_page
+
+    wanted = {
+        "project": project,
+        "run": run,
+        "backend": backend,
+        "status": status,
+        "since": since,
+        "limit": limit,
+    }
+    page = read_page(config, "jobs", wanted)
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(page).decode())
+        return
+    for job in page.items:
+        print(_line(job))
+    print(
+        f"{len(page.items)} job{'' if len(page.items) == 1 else 's'}"
+        + ("; there are more (--limit)" if page.next is not None else "")
+    )
+
+
+def _line(job: "Job") -> str:
+    from qml_daemon.cli.terminal import paint, safe
+
+    status = job.status or "(no status)"
+    colour = {"completed": "green", "failed": "red", "cancelled": "yellow", "unknown": "yellow"}.get(status, "blue")
+    cost = job.cost_final or job.cost_reserved or job.cost_estimated
+    parts = [
+        job.seen[:19].replace("T", " "),
+        paint(f"{status:<9}", colour),
+        paint(safe(job.id), "bold"),
+        safe(job.backend) if job.backend else "",
+        f"run={safe(job.run)}" if job.run else "",
+        "" if job.shots_requested is None else f"{job.shots_requested} shots",
+        "" if cost is None else f"{cost.amount} {cost.currency}" + ("" if job.cost_final else " (not final)"),
+        f"{safe(job.failure_code)}: {safe(job.failure_message or '')[:120]}" if job.failure_code else "",
+    ]
+    return "  ".join(part for part in parts if part)
