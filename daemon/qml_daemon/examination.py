@@ -201,7 +201,7 @@ def _store(config: Config) -> Iterator[Examined]:
 
 def _spool(config: Config, status: Status | None) -> Examined:
     folder = config.spool_dir
-    if folder.exists() and not folder.is_dir():
+    if os.path.isfile(folder):  # noqa: PTH113 - pathlib raises where a name is too long
         return Examined("spool", "fail", f"{folder}: is a file, not a folder; remove it or set [spool] dir")
     try:
         names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - pathlib hides errors

@@ -4,6 +4,7 @@ The socket is bound by the constructor, so that a port that is taken is told bef
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -19,10 +20,25 @@ from quantum_mlops.errors import ConfigError
 STOP_SECONDS = 1.0
 GRACE_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 30
+_TICK_SECONDS = 1.0
 MOST_CONNECTIONS = 512
 _HEADERS = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
 
 _logger = logging.getLogger("quantum_mlops.http")
+
+
+class _Server(uvicorn.Server):
+    """Wakes once a second for the Date header instead of ten times, and at once for the end."""
+
+    def __init__(self, settings: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(settings)
+        self._stopping = stopping
+
+    async def main_loop(self) -> None:
+        """Serve until the end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
 
 
 class HttpServer:
@@ -56,7 +72,7 @@ class HttpServer:
         )
         settings.timeout_graceful_shutdown = GRACE_SECONDS  # type: ignore[assignment]  # typed as int, used as seconds
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # requests' errors are told by the app
-        self._server = uvicorn.Server(settings)
+        self._server = _Server(settings, app.state.stopping)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
