@@ -63,7 +63,9 @@ class JobsProcessor:
         if state.backend is not None:
             stuck.arm(change.after, rule.stuck)
             if state.stuck:
-                found = (*_release_stuck(state, rule, f"job {change.job} is {change.after.status}"),)
+                known = change.before is not None and change.before.stuck
+                reason = f"job {change.job} is {change.after.status}" if known else "given up for want of room"
+                found = (*_release_stuck(state, rule, reason),)
         if _is_charted(state, rule) and (change.after.ended or change.left is not None):
             found = (*found, *_chart(state, change, rule, now))
         for objective in objectives:

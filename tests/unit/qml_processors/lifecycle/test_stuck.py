@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from qml_processors.base import Forget
@@ -125,6 +126,21 @@ def test_the_memory_is_bounded_and_what_was_left_out_is_counted(jobs, story, qui
     before = series.state.tip.jobs + series.state.tip.pending_jobs
     series.feed(story.job("q0", "completed", 15, lag=9000))
     assert (series.state.table.too_late, series.state.tip.jobs + series.state.tip.pending_jobs) == (1, before)
+
+
+def test_a_stuck_job_that_must_make_room_closes_its_finding(jobs, story, transitions, start):
+    series = jobs(stuck=StuckRule(created="1h"))
+    series.feed(story.job("j1", "created", 0))
+    series.until(start + HOUR)
+    found = series.feed(*(story.job(f"k{number}", "queued", 3600 + number) for number in range(OPEN_KEPT)))
+    assert (transitions(found), found[0].reason) == ([("closed", "JobStuck/created")], "given up for want of room")
+
+
+def test_a_full_series_fits_into_a_bundle(jobs, story, quick):
+    series = jobs()
+    series.feed(*quick(300))
+    series.feed(*(story.job(f"c0ffee-{number:014x}", "queued", 6000 + number) for number in range(OPEN_KEPT)))
+    assert len(msgspec.msgpack.encode(series.state)) < 24 * 1024
 
 
 def test_a_canary_touches_its_backend_alone_and_other_events_nothing(story):
