@@ -66,9 +66,10 @@ def _check_rules(rules: Rules) -> Iterator[str]:
 
 
 def _check_cost(rule: CostRule) -> Iterator[str]:
-    for kind, named in (("caps", rule.caps), ("budgets", rule.budgets)):
-        for index, limit in enumerate(named):
-            if not float(limit.amount):
+    amounts = {"caps": [cap.amount for cap in rule.caps], "budgets": [budget.amount for budget in rule.budgets]}
+    for kind, named in amounts.items():
+        for index, amount in enumerate(named):
+            if not float(amount):
                 yield f"rules.cost.{kind}[{index}].amount: must be more than 0"
     names: dict[str, int] = {}
     for index, budget in enumerate(rule.budgets):

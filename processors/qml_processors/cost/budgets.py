@@ -1,10 +1,12 @@
 """BudgetBurn and SpendForecast of a project's budgets.
 
-BudgetBurn opens when the budget burns too fast to last, and turns critical when it is gone. It closes when the long
-window no longer burns, and when the period is over; one that is gone stays open until the period's end (a total: until
+BudgetBurn opens when the budget burns too fast to last, and turns critical when it is gone. It closes when no window
+burned for a 24th of the period, so that spending in bursts is one finding, and when the period is over; one that is gone stays open until the period's end (a total: until
 the budget is raised). SpendForecast opens when even the low end of the interval is over the budget, and closes when
 what is expected is within it, when the budget is gone (BudgetBurn says so), and at the period's end.
 """
+
+from typing import Literal
 
 from msgspec import Struct
 
@@ -14,18 +16,21 @@ from qml_processors.cost.burn import Burn, measure_burn
 from qml_processors.cost.forecast import CONFIDENCE, Forecast, foretell
 from qml_processors.cost.money import CONTEXT, say_amount
 from qml_processors.cost.period import period_of
+from qml_processors.cost.switch import is_on
 from quantum_mlops.clock import DAY, HOUR
 from quantum_mlops.config.rules import Severity
 from quantum_mlops.config.rules.cost import Budget, CostRule
 from quantum_mlops.timestamps import format_time
 
-BURN, FORECAST = "BudgetBurn", "SpendForecast"
+Kind = Literal["BudgetBurn", "SpendForecast"]
+BURN: Kind = "BudgetBurn"
+FORECAST: Kind = "SpendForecast"
 
 
 class OpenBudget(Struct, frozen=True, gc=False):
     """An open finding: the budget as it was, whether its money is gone, when it is looked at again."""
 
-    kind: str
+    kind: Kind
     budget: Budget
     start: int
     gone: bool
@@ -47,7 +52,7 @@ def budget_due(opened: Opened, rule: CostRule, project: str) -> int | None:
     known = budgets_of(rule, project)
     due: int | None = None
     for one in opened.values():
-        moment = one.due if one.budget in known else 0
+        moment = one.due if one.budget in known and is_on(rule, one.kind) else 0
         if moment is not None and (due is None or moment < due):
             due = moment
     return due
@@ -60,14 +65,18 @@ def hold_budgets(
     found: list[Finding] = []
     known = {budget.name: budget for budget in budgets_of(rule, project)}
     for name, one in list(opened.items()):
-        if one.budget.name not in known:
+        if not is_on(rule, one.kind):
+            found.append(_close(opened, name, project, "rule disabled"))
+        elif one.budget.name not in known:
             found.append(_close(opened, name, project, "budget removed"))
         elif period_of(one.budget.period, now)[0] != one.start:
             found.append(_close(opened, name, project, "a new period has begun"))
     for budget in known.values():
         burn = measure_burn(account, budget, now)
-        found += _hold_burn(opened, budget, burn, project, now, evidence)
-        found += _hold_forecast(opened, account, budget, burn, project, now, evidence)
+        if is_on(rule, BURN):
+            found += _hold_burn(opened, budget, burn, project, now, evidence)
+        if is_on(rule, FORECAST):
+            found += _hold_forecast(opened, account, budget, burn, project, now, evidence)
     return found
 
 

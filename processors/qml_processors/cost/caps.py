@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from qml_processors.base import Finding
 from qml_processors.cost.money import CONTEXT, parse_amount, say_amount
+from qml_processors.cost.switch import is_on
 from quantum_mlops.config.rules import Severity
 from quantum_mlops.config.rules.cost import Cap, CostRule
 
@@ -44,7 +45,7 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
 def cap_for(rule: CostRule, per: str, project: str, currency: str) -> Cap | None:
     """Return the smallest cap that applies, None where there is none."""
     known = [cap for cap in rule.caps if cap.per == per and cap.currency == currency and cap.project in {None, project}]
-    return min(known, key=lambda cap: parse_amount(cap.amount), default=None) if rule.enabled else None
+    return min(known, key=lambda cap: parse_amount(cap.amount), default=None) if is_on(rule, "CostCap") else None
 
 
 def is_kept(

@@ -13,6 +13,7 @@ from qml_processors.base import Finding, Forget, Output
 from qml_processors.cost.money import say_amount
 from qml_processors.cost.quote import quotes_of
 from qml_processors.cost.spike_wording import idle_finding, spike_closed
+from qml_processors.cost.switch import is_on
 from quantum_mlops.clock import DAY, SECOND
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules.cost import CostRule
@@ -41,6 +42,8 @@ class IdleSession(Struct, gc=False):
 def apply_session(state: IdleSession, event: Event, rule: CostRule) -> Iterable[Output]:
     """Take one event of the session, or of a job in it; what is older than the last one says nothing new."""
     data = event.data
+    if not is_on(rule, "CostSpike"):
+        return ()
     state.seen = event.ingestedtime or 0
     if state.latest is not None and event.time < state.latest:
         return ()
@@ -76,14 +79,14 @@ def session_due(state: IdleSession, rule: CostRule) -> int | None:
     """Return when the finding closes, or the session is forgotten."""
     if state.seen is None:
         return None
-    return 0 if state.open and not (rule.enabled and _is_idle(state, rule)) else state.seen + DAY
+    return 0 if state.open and not (is_on(rule, "CostSpike") and _is_idle(state, rule)) else state.seen + DAY
 
 
 def on_session_timer(state: IdleSession, due: int, rule: CostRule) -> Iterable[Output]:
     """Close the finding of a rule that is gone, or of a session that went silent; then forget it."""
     found: list[Output] = []
     silent = state.seen is not None and state.seen + DAY <= due
-    if state.open and (silent or not rule.enabled or not _is_idle(state, rule)):
+    if state.open and (silent or not is_on(rule, "CostSpike") or not _is_idle(state, rule)):
         found += _close(state, rule, "nothing heard of it for a day" if silent else "rule changed")
     if silent:
         state.seen = None

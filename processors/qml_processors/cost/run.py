@@ -8,6 +8,7 @@ A day after the last word the run is summed up; after 35 days it is forgotten.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -17,12 +18,13 @@ from qml_processors.cost.caps import Case, OpenCap, cap_due, close_due_caps, hol
 from qml_processors.cost.ledger import KEPT, find_entry
 from qml_processors.cost.money import parse_amount, say_amount
 from qml_processors.cost.quote import mark_of, quotes_of
+from qml_processors.cost.switch import is_on
 from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules.cost import CostRule
 from quantum_mlops.events import Event, Job, Session
 
 PER = "run"
-UNKNOWN = "CostUnknown"
+UNKNOWN: Literal["CostUnknown"] = "CostUnknown"
 BILL_AFTER = DAY
 WAITING_KEPT = 64
 BACKENDS_KEPT = 32
@@ -104,7 +106,7 @@ def on_run_timer(state: RunCost, due: int, rule: CostRule) -> Iterable[Output]:
             del state.waiting[mark]
             if waiting.backend not in state.told and len(state.told) < BACKENDS_KEPT:
                 state.told.append(waiting.backend)
-                if rule.enabled and (rule.caps or rule.budgets):
+                if is_on(rule, UNKNOWN) and (rule.caps or rule.budgets):
                     found.append(_unknown(state, waiting))
     seen = state.seen or 0
     if _is_to_sum_up(state) and seen + DAY <= due:

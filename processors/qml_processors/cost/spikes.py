@@ -22,6 +22,7 @@ from qml_processors.cost.pace import Pace, count_job, is_retrying, pace_limit
 from qml_processors.cost.quote import Quote, mark_of, quotes_of
 from qml_processors.cost.sighting import Sighting
 from qml_processors.cost.spike_wording import price_finding, rate_finding, spike_closed, spike_finding
+from qml_processors.cost.switch import is_on
 from qml_processors.cost.usual import (
     COSTS_KEPT,
     Drivers,
@@ -83,7 +84,7 @@ class BackendCost(Struct, gc=False):
 def apply_backend(state: BackendCost, event: Event, rule: CostRule) -> Iterable[Output]:
     """Count the job, and hold its cost against what is usual, once."""
     data = event.data
-    if not isinstance(data, Job):
+    if not isinstance(data, Job) or not is_on(rule, "CostSpike"):
         return ()
     state.seen = event.ingestedtime or 0
     state.labels = {"backend": state.backend}
@@ -104,7 +105,7 @@ def backend_due(state: BackendCost, rule: CostRule) -> int | None:
         return None
     if not state.open:
         return state.seen + FORGOTTEN_AFTER
-    if not rule.enabled:
+    if not is_on(rule, "CostSpike"):
         return 0
     return min(_end(cause, one, rule) for cause, one in state.open.items())
 
@@ -113,7 +114,7 @@ def on_backend_timer(state: BackendCost, due: int, rule: CostRule) -> Iterable[O
     """Close what is due; forget a backend of which nothing came for 90 days."""
     found: list[Output] = []
     for cause, one in list(state.open.items()):
-        if not rule.enabled:
+        if not is_on(rule, "CostSpike"):
             found.append(_close(state, cause, rule, "rule disabled"))
         elif _end(cause, one, rule) <= due:
             found.append(_close(state, cause, rule, _ending(cause, one, due)))

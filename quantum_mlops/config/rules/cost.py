@@ -12,6 +12,9 @@ Money = Annotated[str, Meta(pattern=r"^\d{1,20}(\.\d{1,12})?$")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
+CostFinding = Literal["CostCap", "CostSpike", "BudgetBurn", "SpendForecast", "CostUnknown"]
+
+
 class Cap(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hard cap: CostCap opens at once when a job, a run or a project's day (UTC) costs more than `amount`.
 
@@ -48,7 +51,7 @@ class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CostRule(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """CostCap, CostSpike, BudgetBurn and SpendForecast.
+    """CostCap, CostSpike, BudgetBurn and SpendForecast; `off` names findings that are not wanted.
 
     `false_alarms` is the declared rate of CostSpike for each backend of a project, all its causes together.
     `minimum_ratio` is the least rise that is worth a finding. `idle_session` is how long an open session may
@@ -56,6 +59,7 @@ class CostRule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     enabled: bool = True
+    off: list[CostFinding] = field(default_factory=list)
     caps: Annotated[list[Cap], Meta(max_length=64)] = field(default_factory=list)
     budgets: Annotated[list[Budget], Meta(max_length=32)] = field(default_factory=list)
     false_alarms: str = "1 per 10000 observations"

@@ -126,3 +126,17 @@ def test_days_and_totals_have_no_forecast(house, period):
     watched = house(budgets=[budget("1000", period)])
     spend(watched, [20.0] * 40, DAY)
     assert not [rule for _, rule in watched.said if rule.startswith("SpendForecast")]
+
+
+@pytest.mark.parametrize("finding", ["BudgetBurn", "SpendForecast"])
+def test_what_is_switched_off_closes_and_stays_away(house, finding):
+    watched = house(budgets=[budget("1000")])
+    spend(watched, [40.0] * 24, DAY)
+    spend(watched, [60.0] * 3)
+    rules = [rule for transition, rule in watched.said if transition == "opened"]
+    assert f"{finding}/Team" in rules
+    before = len(watched.said)
+    found = watched.rule(budgets=[budget("1000")], off=[finding])
+    assert all(one.rule == f"{finding}/Team" and one.reason == "rule disabled" for one in found)
+    spend(watched, [60.0] * 10)
+    assert f"{finding}/Team" not in [rule for transition, rule in watched.said[before:] if transition == "opened"]

@@ -226,3 +226,11 @@ def test_the_numbers_of_shots_that_are_told_apart_are_bounded():
     for number in range(100):
         learn_price(usual, 1.0, Drivers(1000.0 + number, 1.0), None)
     assert len(usual.cells) == CELLS_KEPT
+
+
+def test_spikes_can_be_switched_off_by_themselves(house):
+    watched, rng = house("backend/"), random.Random(3)
+    feed(watched, 100, rng)
+    watched.job(job="dear", cost={"estimated": "900"})
+    assert said(watched.rule(off=["CostSpike"])) == [("closed", "CostSpike/price", "rule disabled")]
+    assert watched.job(job="dearer", cost={"estimated": "90000"}) == []
