@@ -4,9 +4,11 @@ These tests fail where Debian's package `prometheus-alertmanager` is missing.
 """
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from datetime import datetime
 
@@ -19,6 +21,9 @@ from qml_daemon.notifiers.alertmanager import AlertmanagerNotifier, Alertmanager
 from qml_daemon.notifiers.trial import trial_notification
 from quantum_mlops.clock import HOUR, SECOND, ManualClock, system_clock
 from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
+from quantum_mlops.events import MetricLogged
+from quantum_mlops.sdk.recorder import Recorder
+from quantum_mlops.sdk.settings import Settings
 
 
 def tool(name):
@@ -103,6 +108,61 @@ def tell(notifier, clock, rule, status="firing", **fields):
 
 def seconds(text):
     return datetime.fromisoformat(text).timestamp()
+
+
+CONFIG = """
+[receivers.am]
+alertmanager = {{ url = "{url}", expires = "1h" }}
+[route]
+receiver = "am"
+group_by = ["..."]
+group_wait = "0s"
+group_interval = "1s"
+repeat_interval = "1s"
+[[rules.threshold]]
+name = "LowAccuracy"
+metric = "accuracy"
+below = 0.5
+[state]
+dir = "state"
+[http]
+listen = "off"
+"""
+
+
+def emit(folder, accuracy):
+    recorder = Recorder(Settings(spool=str(folder / "state" / "spool"), project="iris"))
+    recorder.start()
+    assert recorder.emit("metric.logged", MetricLogged(values={"accuracy": accuracy}), context={"runid": "r1"})
+    assert recorder.close(5.0)
+
+
+def wait_for(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_what_a_daemon_finds_is_there_is_repeated_and_ends(server, tmp_path):
+    (tmp_path / "c.toml").write_text(CONFIG.format(url=server.url))
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("QML_")}
+    command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(tmp_path / "c.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ) as daemon:
+        try:
+            assert any("READY" in line for line in daemon.stderr)
+            emit(tmp_path, 0.1)
+            name = ("LowAccuracy/below", "warning")
+            first = wait_for(lambda: server.active().get(name))
+            assert first["labels"]["run"] == "r1"
+            wait_for(lambda: seconds(server.active()[name]["endsAt"]) > seconds(first["endsAt"]) + 0.5)
+            emit(tmp_path, 0.9)
+            wait_for(lambda: name not in server.active())
+        finally:
+            daemon.terminate()
+            daemon.communicate(timeout=20)
+    assert daemon.returncode == 0
 
 
 def test_a_firing_alert_is_there_with_its_labels_words_and_times(server, notifier, clock):

@@ -1,6 +1,7 @@
 """What the consumer counts of jobs, runs, findings and calibrations."""
 
 import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -214,3 +215,25 @@ def test_any_event_of_the_contract_is_taken(make_audience, any_event):
     body = generate_latest(build_registry([audience.watched.figures])).decode()
     families = {family.name: family for family in text_string_to_metric_families(body)}
     assert families["qml_events"].samples
+
+
+def test_scrapes_beside_the_follower_never_see_a_counter_fall(make_audience):
+    audience = make_audience()
+    registry = build_registry([audience.watched.figures])
+    seen, done = ([], []), threading.Event()
+
+    def scrape(mine):
+        while not done.is_set() or not mine:
+            found = next(family for family in registry.collect() if family.name == "qml_events")
+            mine.append(sum(sample.value for sample in found.samples))
+
+    readers = [threading.Thread(target=scrape, args=(mine,)) for mine in seen]
+    for reader in readers:
+        reader.start()
+    for number in range(2000):
+        audience.hear("job.created", job(job_id=f"j{number}"), project=f"p{number % 120}", run=f"r{number}")
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert audience.tell("qml_events_total") == {("job.created",): 2000}
+    assert all(mine == sorted(mine) for mine in seen)
