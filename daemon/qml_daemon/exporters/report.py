@@ -18,8 +18,8 @@ Line = tuple[str, Literal["ok", "note", "fail"], str]
 """A name, a verdict of `doctor`, and a text."""
 
 
-def report_exporters(config: Config, environ: Mapping[str, str]) -> Iterator[Line]:
-    """Yield what is to be said of each exporter that is configured."""
+def report_exporters(config: Config, environ: Mapping[str, str], *, has_daemon: bool) -> Iterator[Line]:
+    """Yield what is to be said of each exporter that is configured; without a daemon none is expected to run."""
     for name in asked_for(config):
         try:
             address = load_kind(name).address(config) or ""
@@ -30,20 +30,20 @@ def report_exporters(config: Config, environ: Mapping[str, str]) -> Iterator[Lin
         if status is None:
             yield name, "note", f"{address}: no exporter has run here yet; it starts with the daemon"
         else:
-            yield from _report(name, address, status)
+            yield from _report(name, address, status, has_daemon=has_daemon)
         theirs = strip_address(environ.get("MLFLOW_TRACKING_URI", ""))
         if name == "mlflow" and theirs and theirs != address:
             yield name, "note", f"MLFLOW_TRACKING_URI is {theirs} here, the exporter sends to {address}"
 
 
-def _report(name: str, address: str, status: ExporterStatus) -> Iterator[Line]:
+def _report(name: str, address: str, status: ExporterStatus, *, has_daemon: bool) -> Iterator[Line]:
     figures = status.figures
     text = f"{address}: {status.lag_records} records behind, " + ", ".join(
         f"{count} {kind.replace('_', ' ')}" for kind, count in figures.sent.items() if count or kind == "metrics"
     )
     age = (time.time_ns() - status.written) / SECOND
     verdict: Literal["ok", "note", "fail"] = "ok"
-    if status.state == "stopped":
+    if status.state == "stopped" or (age > STALE_SECONDS and not has_daemon):
         verdict, text = "note", f"{text}; stopped {age:.0f} s ago"
     elif age > STALE_SECONDS:
         verdict, text = "fail", f"{text}; last heard of {age:.0f} s ago: it hangs or was killed"

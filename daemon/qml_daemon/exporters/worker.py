@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 
 from qml_daemon.exporters.base import Exporter, Figures, Ticket
 from qml_daemon.exporters.feed import STREAMS, Feed, Place
@@ -58,9 +59,7 @@ class Worker:
         self._log_errors = 0
         self._fault: str | None = None
         store.settle(reader.cursor(LOG_ID), address)
-        self._feed = Feed(reader, store.positions())
-        self._ledgers = {place: Ledger(at) for place, at in self._feed.next.items()}
-        self._saved: dict[Place, int] = dict(self._feed.next)
+        self._begin(store.positions())
         self._saved_at = self._status_at = 0.0
 
     def rewind(self, since: int) -> None:
@@ -72,9 +71,7 @@ class Worker:
         """
         places = [(stream, partition) for stream in STREAMS for partition in range(self._reader.partitions)]
         self._store.move({place: self._reader.seek(*place, since) for place in places})
-        self._feed = Feed(self._reader, self._store.positions())
-        self._ledgers = {place: Ledger(at) for place, at in self._feed.next.items()}
-        self._saved = dict(self._feed.next)
+        self._begin(self._store.positions())
 
     def run(self, *, until_end: bool = False) -> None:
         """Work until `stop` is set; with `until_end` until everything of the log has arrived."""
@@ -105,6 +102,14 @@ class Worker:
         finally:
             self._store.close()
             self._reader.close()
+
+    def _begin(self, positions: Mapping[Place, int]) -> None:
+        """Read on from `positions`; from its start what ends before: a restored log, whose new records come again."""
+        known = {place: at for place, at in positions.items() if place[1] < self._reader.partitions}
+        whole = {place: at for place, at in known.items() if at <= self._reader.end(*place)}
+        self._feed = Feed(self._reader, whole)
+        self._ledgers = {place: Ledger(at) for place, at in self._feed.next.items()}
+        self._saved = dict(self._feed.next)
 
     def _read(self) -> int:
         taken = 0

@@ -1,9 +1,8 @@
-"""The one door to MLflow: its client, its errors, its settings. Nothing else imports it.
+"""The one door to MLflow: its client and its errors. Nothing else imports it.
 
 MLflow retries for minutes by itself; here a call is tried once, since the log is the queue.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -21,11 +20,11 @@ from quantum_mlops.config.address import sqlite_path
 from quantum_mlops.errors import PermanentError, RetryableError
 
 KEY_TAG = "qml.key"
-TIMEOUT_SECONDS = 10
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 _NEVER = _MISSING | {
-    "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE",
+    "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED", "INVALID_STATE",
 }  # fmt: skip
+# RESOURCE_ALREADY_EXISTS is not among them: another exporter made the experiment just now, the next try finds it.
 _MAX_REASON = 300
 _T = TypeVar("_T")
 
@@ -34,8 +33,6 @@ class Client:
     """A `Door` to the tracking server, or the SQLite store, at an address. Opens nothing before the first call."""
 
     def __init__(self, address: str) -> None:
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(TIMEOUT_SECONDS)
         self._address = address
         self._client: MlflowClient | None = None
         self._experiments: dict[str, str] = {}

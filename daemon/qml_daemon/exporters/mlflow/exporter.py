@@ -31,6 +31,13 @@ MOST_WAITING = 50_000
 MOST_WAITING_BYTES = 32 * 1024 * 1024
 MOST_LANES = 5_000
 PASS_SECONDS = 1.0
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""MLflow's own, read at its import: our log is the queue, and this process speaks to the tracking server only."""
 
 
 class Means(Struct, frozen=True, kw_only=True):
@@ -179,6 +186,7 @@ class MlflowKind:
         section = config.exporters.mlflow
         if section is None:
             raise ConfigError('no tracking server is configured: add [exporters.mlflow] tracking_uri = "http://…"')
+        os.environ.update(SETTINGS)
         try:
             from qml_daemon.exporters.mlflow.client import Client, choose_folder  # noqa: PLC0415 - 160 MiB of MLflow
         except ImportError as error:
