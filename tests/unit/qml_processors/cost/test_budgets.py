@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from qml_processors.base import Finding, Summary
 from quantum_mlops.clock import DAY, HOUR
 from quantum_mlops.config.rules.cost import Budget
 
@@ -10,8 +11,12 @@ def budget(amount="3000", period="month", **more):
     return Budget(name="Team", amount=amount, currency="USD", period=period, **more)
 
 
+def findings(found):
+    return [one for one in found if isinstance(one, Finding)]
+
+
 def said(found):
-    return [(one.transition, one.rule, one.reason) for one in found]
+    return [(one.transition, one.rule, one.reason) for one in findings(found)]
 
 
 def spend(watched, amounts, every=HOUR):
@@ -20,7 +25,7 @@ def spend(watched, amounts, every=HOUR):
         number = watched.number
         found += watched.job(job=f"j-{number}", run=None, cost={"final": f"{amount:.2f}"})
         found += watched.until(watched.now + every)
-    return found
+    return findings(found)
 
 
 def test_an_even_spending_within_the_budget_says_nothing(house):
@@ -78,7 +83,7 @@ def test_a_budget_that_is_gone_turns_critical_and_closes_with_its_period(house):
 def test_a_total_stays_gone_until_it_is_raised(house):
     watched = house(budgets=[budget("100", "total")])
     spend(watched, [60.0, 60.0])
-    assert watched.until(watched.now + 400 * DAY) == []
+    assert findings(watched.until(watched.now + 400 * DAY)) == []
     assert said(watched.rule(budgets=[budget("1000", "total")])) == [("closed", "BudgetBurn/Team", "no longer burning")]
 
 
@@ -137,6 +142,28 @@ def test_what_is_switched_off_closes_and_stays_away(house, finding):
     assert f"{finding}/Team" in rules
     before = len(watched.said)
     found = watched.rule(budgets=[budget("1000")], off=[finding])
-    assert all(one.rule == f"{finding}/Team" and one.reason == "rule disabled" for one in found)
+    assert all(one.rule == f"{finding}/Team" and one.reason == "rule disabled" for one in findings(found))
     spend(watched, [60.0] * 10)
     assert f"{finding}/Team" not in [rule for transition, rule in watched.said[before:] if transition == "opened"]
+
+
+def test_each_day_is_summed_up_with_the_forecast_once_there_is_one(house):
+    watched = house(budgets=[budget("100000")])
+    days = []
+    for number in range(20):
+        found = watched.job(job=f"j-{number}", run=None, cost={"final": f"{20 + number % 2}"})
+        days += found + watched.until(watched.now + DAY)
+    days = [one for one in days if isinstance(one, Summary)]
+    assert [one.end - one.start for one in days] == [DAY] * 20
+    assert days[0].labels == {"project": "iris"}
+    assert days[0].values == {"cost.USD": 20.0, "budget.Team.spent": 20.0}
+    assert [("budget.Team.forecast" in one.values) for one in days].index(True) == 14
+    last = days[-1].values
+    assert last["budget.Team.forecast_low"] < last["budget.Team.forecast"] < last["budget.Team.forecast_high"]
+    assert last["budget.Team.forecast"] == pytest.approx(28 * 20.5, rel=0.02)
+
+
+def test_a_day_without_news_has_no_summary(house):
+    watched = house()
+    watched.job(run=None, cost={"final": "1"})
+    assert len(watched.until(watched.now + 9 * DAY)) == 1

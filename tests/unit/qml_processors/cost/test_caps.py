@@ -170,7 +170,7 @@ def test_without_caps_and_budgets_nobody_is_told_that_a_simulator_has_no_price(h
 
 
 def test_a_run_is_summed_up_a_day_after_its_last_cost_and_forgotten_after_35(house):
-    watched = house()
+    watched = house("run/")
     for step, amount in enumerate(["1.5", "2.5"]):
         watched.job(job=f"j-{step}", step=step, cost={"final": amount})
     (summary,) = watched.until(watched.now + DAY)
