@@ -30,7 +30,7 @@ from quantum_mlops.stats import parse_rate, threshold
 from quantum_mlops.version import __version__
 
 BATCH = 500
-BUSY_SECONDS, IDLE_SECONDS = 0.02, 0.05
+BUSY_SECONDS, IDLE_SECONDS = 0.02, 0.1
 BUSY_FOR_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 RETRY_SECONDS = 1.0
