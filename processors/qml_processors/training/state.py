@@ -48,7 +48,7 @@ class Gradient(Struct, array_like=True, gc=False):
 
     Attributes:
         count: Gradients seen.
-        logs: Natural logarithms of the newest norms that were no outliers, at most 32.
+        logs: Natural logarithms of 32 norms that were no outliers, thinned (see `gradient`).
         limit: Above this logarithm a norm is an outlier; None until there are enough.
         high: Outliers in a row; `calm` counts the others in a row while a finding is open.
         level: Smoothed root mean square of the components.

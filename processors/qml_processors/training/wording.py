@@ -47,7 +47,7 @@ def exploded(
         rule,
         f"{_run(state)}: the gradient's norm is {norm:.3g}{_at(event.context.step)}, "
         f"{norm / max(middle, 1e-300):.0f} times its median",
-        f"The median of the newest {len(state.gradient.logs)} norms is {middle:.3g}, the limit {limit:.3g}; the loss "
+        f"The median of {len(state.gradient.logs)} former norms is {middle:.3g}, the limit {limit:.3g}; the loss "
         f"is {_loss(state)} and not falling. Lower the learning rate or clip the gradient; see whether the device or "
         f"the data changed at this step. Declared false alarms {rule.false_alarms}.",
         {"norm": norm, "median": middle, "limit": limit},
