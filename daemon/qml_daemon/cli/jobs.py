@@ -49,10 +49,8 @@ def list_jobs(
         return
     for job in page.items:
         print(_line(job))
-    print(
-        f"{len(page.items)} job{'' if len(page.items) == 1 else 's'}"
-        + ("; there are more (--limit)" if page.next is not None else "")
-    )
+    more = "; there are more (--limit)" if page.next is not None else ""
+    print(f"{len(page.items)} job{'' if len(page.items) == 1 else 's'}{more}")
 
 
 def _line(job: "Job") -> str:

@@ -40,10 +40,8 @@ def list_runs(
         return
     for run in page.items:
         print(_line(run))
-    print(
-        f"{len(page.items)} run{'' if len(page.items) == 1 else 's'}"
-        + ("; there are more (--limit)" if page.next is not None else "")
-    )
+    more = "; there are more (--limit)" if page.next is not None else ""
+    print(f"{len(page.items)} run{'' if len(page.items) == 1 else 's'}{more}")
 
 
 def _line(run: "Run") -> str:
