@@ -61,7 +61,9 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     found += [_folder(config.state_dir), _disk(config.state_dir)]
     found += [*_daemon(status), *_versions(config, status), *_store(config), _spool(config, status)]
     url = None if status is None or status.state == "stopped" else status.http
-    found += [Examined(*line) for line in (*report_http(config, url), *report_exporters(config, environ))]
+    has_daemon = status is not None and status.state == "ready"
+    exporters = report_exporters(config, environ, has_daemon=has_daemon)
+    found += [Examined(*line) for line in (*report_http(config, url), *exporters)]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))

@@ -40,16 +40,17 @@ def status_of(**changes):
     return replace(status, **changes)
 
 
-def report(folder, status=None, environ=ENVIRON):
+def report(folder, status=None, environ=ENVIRON, *, has_daemon=True):
     config = config_of(folder)
     if status is not None:
         write_exporter_status(folder, status)
-    return list(report_exporters(config, environ))
+    return list(report_exporters(config, environ, has_daemon=has_daemon))
 
 
 def test_nothing_is_said_where_none_is_configured(tmp_path):
     (tmp_path / "quantum-mlops.toml").write_text("")
-    assert list(report_exporters(read_config(tmp_path / "quantum-mlops.toml", ENVIRON), ENVIRON)) == []
+    config = read_config(tmp_path / "quantum-mlops.toml", ENVIRON)
+    assert list(report_exporters(config, ENVIRON, has_daemon=True)) == []
 
 
 def test_before_its_first_start_it_says_so(tmp_path):
@@ -65,6 +66,8 @@ def test_one_that_works_is_ok(tmp_path):
 def test_one_that_hangs_fails(tmp_path):
     ((_, verdict, text),) = report(tmp_path, status_of(written=time.time_ns() - 60 * SECOND))
     assert (verdict, "hangs or was killed" in text) == ("fail", True)
+    ((_, verdict, text),) = report(tmp_path, status_of(written=time.time_ns() - 60 * SECOND), has_daemon=False)
+    assert (verdict, "stopped 60 s ago" in text) == ("note", True)
 
 
 def test_one_that_is_cut_off_fails_with_the_last_error(tmp_path):

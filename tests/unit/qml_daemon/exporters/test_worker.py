@@ -181,6 +181,17 @@ def test_another_log_at_the_same_place_is_read_from_its_start_and_another_addres
     store.close()
 
 
+def test_a_log_that_ends_before_the_cursor_was_restored_and_is_read_from_its_start(room):
+    room.append(3)
+    room.run()
+    store = ExporterStore(room.folder / "exporter-hold.sqlite")
+    store.move({(Stream.EVENTS, 0): 900})
+    store.close()
+    room.run()
+    assert len(room.exporter.taken) == 6
+    assert read_exporter_status(room.folder, "hold").removed == 0
+
+
 def test_a_store_has_one_holder(room):
     worker = room.worker()
     with pytest.raises(LogLockedError, match="another exporter works here"):
