@@ -125,6 +125,7 @@ def test_a_token_owns_what_it_sends(serve, tokens, make_event) -> None:
     assert served.post(make_event(1), "wrong").status_code == 401
     assert served.post(make_event(1), "look").status_code == 403
     assert served.events() == []
+    assert served.door.stats().refused == {"401": 2, "403": 1}
     assert served.post([make_event(1), make_event(2, project=None)], "mine").status_code == 202
     assert {(event.project, event.partitionkey) for event in served.events()} == {("mine", "mine")}
     assert served.post(make_event(3), "all").status_code == 202
