@@ -36,7 +36,7 @@ HISTORY: Final = 32
 LEAST_HISTORY: Final = 16
 REFRESHED_EVERY: Final = 8
 THINNING: Final = 8
-"""With every norm an autocorrelation of 0.9 gave up to seven times the declared false alarms, with every eighth fewer."""
+"""With every norm an autocorrelation of 0.9 gave up to seven times the declared false alarms."""
 HIGH_IN_A_ROW: Final = 2
 CALM_IN_A_ROW: Final = 10
 START: Final = 10
