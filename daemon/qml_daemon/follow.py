@@ -176,6 +176,7 @@ class Follower:
         while True:
             if deadline is None and self._stop.is_set():
                 deadline = time.monotonic() + DRAIN_SECONDS
+            began = time.monotonic()
             try:
                 read = self.step()
                 self._fault = None
@@ -189,7 +190,12 @@ class Follower:
                 return
             if read:
                 active = now
-            if read < BATCH and deadline is None:
+            if deadline is not None:
+                continue
+            if read >= BATCH:
+                # The log's writer comes first: with one interpreter lock, who never rests takes it from the other.
+                self._stop.wait(now - began)
+            else:
                 self._stop.wait(BUSY_SECONDS if now - active < BUSY_FOR_SECONDS else IDLE_SECONDS)
 
     def _report(self, error: LogError) -> None:
