@@ -34,7 +34,7 @@ from quantum_mlops.stats.false_alarms import parse_rate
 
 HISTORY: Final = 32
 LEAST_HISTORY: Final = 16
-REFRESHED_EVERY: Final = 8
+REFRESHED_EVERY: Final = 16
 THINNING: Final = 8
 """With every norm an autocorrelation of 0.9 gave up to seven times the declared false alarms."""
 HIGH_IN_A_ROW: Final = 2
@@ -62,7 +62,7 @@ def take_gradient(
     gradient = state.gradient
     count = gradient.count = gradient.count + 1
     level = norm / math.sqrt(size)
-    gradient.level += max(_SMOOTHING, 1 / count) * (level - gradient.level)
+    gradient.level += (_SMOOTHING if count > START else 1 / count) * (level - gradient.level)
     found = _watch_norm(state, gradient, norm, event, rule)
     if count <= START:
         gradient.start = gradient.level
@@ -85,7 +85,7 @@ def _watch_norm(
 ) -> tuple[Finding, ...]:
     height = math.log(max(_SMALLEST, norm))
     limit = gradient.limit
-    is_open = "GradientExplosion" in state.open
+    is_open = bool(state.open) and "GradientExplosion" in state.open
     if limit is not None and height > limit:
         gradient.high += 1
         gradient.calm = 0
