@@ -28,6 +28,7 @@ from quantum_mlops.sdk.packing import event_size_bytes
 from quantum_mlops.sdk.run import Run, RunBook
 from quantum_mlops.sdk.scalars import pack_metrics
 from quantum_mlops.sdk.settings import Settings
+from quantum_mlops.sdk.shipping import Outbound
 from quantum_mlops.sdk.stats import Stats, make_stats
 from quantum_mlops.sdk.worker import Worker
 from quantum_mlops.spool.segment import this_process
@@ -35,7 +36,6 @@ from quantum_mlops.version import __version__
 
 if TYPE_CHECKING:
     from quantum_mlops.sdk.autolog import Autolog
-    from quantum_mlops.shipping.shipper import Shipper
 
 __all__ = ["Item", "Recorder", "Stats", "event_size_bytes"]
 
@@ -71,17 +71,14 @@ class Recorder:
         self.notices = Notices()
         self._starting = threading.Lock()
         self._worker: Worker | None = None
-        self._shipper: Shipper | None = None
 
     def renew_in_child(self) -> None:
         """Become this process's own recorder: after a fork. Starts nothing."""
-        worker, shipper = self._worker, self._shipper
+        worker = self._worker
         self._renew()
         self.runs.forget_implicit()
         if worker is not None:
-            worker.delivery.abandon()
-        if shipper is not None:
-            shipper.abandon()
+            worker.abandon()
 
     @property
     def project(self) -> str:
@@ -104,13 +101,10 @@ class Recorder:
         try:
             if not self._limit:
                 settings = self.destination.settings
-                if settings.target is not None:
-                    from quantum_mlops.sdk.shipping import start_shipper  # noqa: PLC0415 - http.client, only where used
-
-                    self._shipper = start_shipper(settings, self.nonce, self.notices)
                 writer = this_process(self.nonce, __version__)
                 delivery = Delivery(settings, writer, self._losses, self.notices)
-                self._worker = Worker(self._queue, delivery, self.runs.heartbeats)
+                outbound = Outbound(settings, self.nonce, self.notices)
+                self._worker = Worker(self._queue, delivery, self.runs.heartbeats, outbound)
                 self._worker.start()
                 _at_exit(self.close)
                 self._limit = QUEUE_ENTRIES
@@ -222,14 +216,7 @@ class Recorder:
     def flush(self, deadline_seconds: float = EXIT_SECONDS) -> bool:
         """Block until what was queued is in the spool, or at the service; False where that failed or took too long."""
         worker = self._worker
-        if worker is None:
-            return True
-        until = time.monotonic() + deadline_seconds
-        if not worker.flush(deadline_seconds):
-            return False
-        if self.destination.settings.target is None:
-            return True
-        return self._shipper is not None and self._shipper.drain(until - time.monotonic())
+        return True if worker is None else worker.flush(deadline_seconds)
 
     def close(self, deadline_seconds: float = EXIT_SECONDS) -> bool:
         """End the runs, write everything, seal the segments and stop for good; runs by itself at exit. Idempotent.
@@ -242,16 +229,10 @@ class Recorder:
         self._closed = True
         self._limit = 0
         worker = self._worker
-        if worker is None:
+        if worker is None or worker.stop(deadline_seconds):
             return True
-        written = worker.stop(deadline_seconds)
-        if not written:
-            say(f"{len(self._queue)} events were not written within {deadline_seconds:g} s before the end")
-        if self.destination.settings.target is not None:
-            from quantum_mlops.sdk.shipping import finish_shipper  # noqa: PLC0415 - loaded already, by `start`
-
-            finish_shipper(self._shipper, self.destination.settings, ended=written)
-        return written
+        say(f"{len(self._queue)} events were not written within {deadline_seconds:g} s before the end")
+        return False
 
     def stats(self) -> Stats:
         """Return the counters now."""
@@ -260,7 +241,7 @@ class Recorder:
             self.destination.settings,
             self._losses.total(),
             None if worker is None else worker.delivery,
-            self._shipper,
+            None if worker is None else worker.outbound.shipper,
             queued=len(self._queue),
             closed=self._closed,
         )

@@ -1,60 +1,91 @@
-"""Starts the shipper of one recorder, where its target is a service, and says at the end what is left."""
+"""What becomes of a recorder's spool: a daemon reads it, or a shipper of this process brings it to a service."""
 
 import contextlib
 import os
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quantum_mlops.sdk.notice import Notices, describe, say
 from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.shipping.address import Credential, parse_address
-from quantum_mlops.shipping.client import Client
-from quantum_mlops.shipping.heads import ProcessSource, list_segments
-from quantum_mlops.shipping.shipment import Shipment
-from quantum_mlops.shipping.shipper import Shipper
+
+if TYPE_CHECKING:
+    from quantum_mlops.shipping.shipper import Shipper
 
 
-def start_shipper(settings: Settings, nonce: str, notices: Notices) -> Shipper | None:
-    """Return the running shipper of a process; None, with one line on stderr, where there can be none."""
-    if settings.target is None:
-        return None
+class Outbound:
+    """Starts the shipper where the target is a service. Never raises; without a service everything is a no-op.
+
+    `shipper` is None where there is none, or none could be started, which was said.
+    """
+
+    def __init__(self, settings: Settings, nonce: str, notices: Notices) -> None:
+        self._settings = settings
+        self.shipper = None if settings.target is None else _start(settings, settings.target, nonce, notices)
+
+    def drain(self, deadline_seconds: float) -> bool:
+        """Return whether what is in the spool now was acknowledged within the deadline."""
+        if self._settings.target is None:
+            return True
+        return self.shipper is not None and self.shipper.drain(deadline_seconds)
+
+    def finish(self, *, ended: bool) -> int:
+        """Ship what is left for at most `flush_seconds`; then say how much stays, where, and how to send it.
+
+        `ended` says that the spool is closed. Returns the bytes that stay.
+        """
+        target, folder = self._settings.target, self._settings.spool
+        if target is None:
+            return 0
+        left = (
+            _held_bytes(folder)
+            if self.shipper is None
+            else self.shipper.finish(self._settings.flush_seconds, ended=ended)
+        )
+        if left:
+            why = f" ({self.shipper.trouble})" if self.shipper is not None and self.shipper.trouble is not None else ""
+            size = f"{left / 1024:.0f} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"
+            say(
+                f"{size} of events are not at {target} yet{why}; they are kept in {folder}; to send them: "
+                f"quantum-mlops ship --once --spool {folder} --target {target}"
+            )
+        return left
+
+    def abandon(self) -> None:
+        """Let go of a parent process's connection and locks: after a fork."""
+        if self.shipper is not None:
+            self.shipper.abandon()
+
+
+def _start(settings: Settings, target: str, nonce: str, notices: Notices) -> "Shipper | None":
+    # Imported here: http.client and ssl only where something is sent.
+    from quantum_mlops.shipping.address import Credential, parse_address  # noqa: PLC0415
+    from quantum_mlops.shipping.client import Client  # noqa: PLC0415
+    from quantum_mlops.shipping.heads import ProcessSource  # noqa: PLC0415
+    from quantum_mlops.shipping.shipment import Shipment  # noqa: PLC0415
+    from quantum_mlops.shipping.shipper import Shipper  # noqa: PLC0415
+
     folder = Path(settings.spool)
     try:
-        address = parse_address(settings.target)
+        address = parse_address(target)
         credential = Credential(os.environ)
         if address.scheme == "http" and not address.is_loopback and credential.is_set:
             say(f"the token for {address} travels unencrypted: use https:// outside of this machine")
-        source = ProcessSource(folder, nonce)
         client = Client(address, credential)
         shipment = Shipment(folder, client, time.time_ns, notices.again)
-        shipper = Shipper(source, shipment, client, notices.again, random.random)
+        shipper = Shipper(ProcessSource(folder, nonce), shipment, client, notices.again, random.random)
         shipper.start()
     except (OSError, RuntimeError) as error:
-        say(f"nothing is sent to {settings.target} by this process: {describe(error)}; events stay in {folder}")
+        say(f"nothing is sent to {target} by this process: {describe(error)}; events stay in {folder}")
         return None
     return shipper
 
 
-def finish_shipper(shipper: Shipper | None, settings: Settings, *, ended: bool) -> int:
-    """Ship what is left for at most `flush_seconds`; then say how much stays, where, and how to send it.
+def _held_bytes(folder: str) -> int:
+    """Return what the spool holds; 0 where it cannot be read."""
+    from quantum_mlops.shipping.heads import list_segments  # noqa: PLC0415 - as above
 
-    `ended` says that the spool is closed. Returns the bytes that stay. Never raises.
-    """
-    if settings.target is None:
-        return 0
-    folder = Path(settings.spool)
-    left = 0
-    if shipper is not None:
-        left = shipper.finish(settings.flush_seconds, ended=ended)
-    else:
-        with contextlib.suppress(OSError):  # why nothing is sent was said at the start
-            left = sum(size for _, size in list_segments(folder))
-    if left:
-        why = f" ({shipper.trouble})" if shipper is not None and shipper.trouble is not None else ""
-        size = f"{left / 1024:.0f} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"
-        say(
-            f"{size} of events are not at {settings.target} yet{why}; they are kept in {folder}; to send them: "
-            f"quantum-mlops ship --once --spool {folder} --target {settings.target}"
-        )
-    return left
+    with contextlib.suppress(OSError):  # why nothing is sent was said at the start
+        return sum(size for _, size in list_segments(Path(folder)))
+    return 0

@@ -14,16 +14,27 @@ from typing import Any
 from quantum_mlops.sdk.delivery import Delivery
 from quantum_mlops.sdk.entry import Deferred, Entry, Ticket
 from quantum_mlops.sdk.notice import describe, say
+from quantum_mlops.sdk.shipping import Outbound
 
 POLL_SECONDS = 0.05
 _REPORT_SECONDS = 1.0
 
 
 class Worker:
-    """Drains one queue into one delivery. `heartbeats` returns the entries due at a monotonic time."""
+    """Drains one queue into one delivery. `heartbeats` returns the entries due at a monotonic time.
 
-    def __init__(self, queue: deque[Any], delivery: Delivery, heartbeats: Callable[[float], Iterable[Entry]]) -> None:
+    Where the target is a service, `outbound` brings there what the delivery wrote.
+    """
+
+    def __init__(
+        self,
+        queue: deque[Any],
+        delivery: Delivery,
+        heartbeats: Callable[[float], Iterable[Entry]],
+        outbound: Outbound,
+    ) -> None:
         self.delivery = delivery
+        self.outbound = outbound
         self.kept_bytes = 0
         self._queue = queue
         self._heartbeats = heartbeats
@@ -44,7 +55,11 @@ class Worker:
         return True
 
     def flush(self, deadline_seconds: float) -> bool:
-        """Return whether everything queued before the call was written within the deadline."""
+        """Return whether everything queued before the call was written, or at the service, within the deadline."""
+        until = time.monotonic() + deadline_seconds
+        return self._flush(deadline_seconds) and self.outbound.drain(until - time.monotonic())
+
+    def _flush(self, deadline_seconds: float) -> bool:
         if threading.current_thread() is self._thread:
             return False  # a builder asks: it would wait for itself
         ticket = Ticket()
@@ -57,7 +72,20 @@ class Worker:
         return ticket.done.is_set() and not ticket.failed
 
     def stop(self, deadline_seconds: float) -> bool:
-        """Write what is queued, seal the segments and end; False where the deadline came first."""
+        """Write what is queued, seal the segments and end; False where the deadline came first.
+
+        With a service as target it then waits for that one, at most the settings' `flush_seconds`.
+        """
+        written = self._stop(deadline_seconds)
+        self.outbound.finish(ended=written)
+        return written
+
+    def abandon(self) -> None:
+        """Forget a parent process's files and connection: after a fork."""
+        self.delivery.abandon()
+        self.outbound.abandon()
+
+    def _stop(self, deadline_seconds: float) -> bool:
         self._stopping = True
         if self._thread.is_alive():
             self._wake()

@@ -17,6 +17,7 @@ from msgspec import Struct
 from quantum_mlops.errors import ConfigError
 
 DEFAULT_PORT = {"http": 8765, "https": 443}
+OUTGOING = ".to-"
 EVENTS_PATH = "/api/v1/events"
 _MAX_TOKEN_BYTES = 4096
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
@@ -90,7 +91,7 @@ def outgoing_folder(spool: Path, address: Address, project: str) -> Path:
     whose = f"{address}\n{os.getuid()}\n{project}"
     digest = hashlib.sha256(whose.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     host = re.sub(r"[^\w.-]", "_", address.host)[:100]
-    return spool / f".to-{host}-{address.port}-{digest}"
+    return spool / f"{OUTGOING}{host}-{address.port}-{digest}"
 
 
 class Credential(Struct, frozen=True):

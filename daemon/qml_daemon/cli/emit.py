@@ -46,7 +46,7 @@ def emit_events(
     from quantum_mlops.errors import UserError
     from quantum_mlops.sdk.notice import Notices
     from quantum_mlops.sdk.settings import read_settings
-    from quantum_mlops.sdk.shipping import finish_shipper, start_shipper
+    from quantum_mlops.sdk.shipping import Outbound
 
     if data is not None and kind is None:
         raise UserError("--data needs --type")
@@ -56,7 +56,7 @@ def emit_events(
         return 0
     lines = enumerate(read_lines(sys.stdin.buffer), 1) if kind is None else iter([(1, _one(kind, data))])
     nonce = new_nonce()
-    shipper = start_shipper(settings, nonce, Notices())
+    outbound = Outbound(settings, nonce, Notices())
     emission = Emission(settings, nonce, {"runid": run, "step": step})
     try:
         wrong = _send_all(emission, lines, numbered=kind is None)
@@ -64,7 +64,7 @@ def emit_events(
         try:
             emission.close()
         finally:
-            left = finish_shipper(shipper, settings, ended=True)
+            left = outbound.finish(ended=True)
     return 2 if wrong else 1 if left else 0
 
 

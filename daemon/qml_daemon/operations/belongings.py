@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qml_daemon.assembly import OUTBOX, STATUS, STORE
+from quantum_mlops.shipping.address import OUTGOING
+from quantum_mlops.shipping.position import SHIPPING
 from quantum_mlops.spool.segment import SUFFIX
 
 STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", STATUS, f".{STATUS}.*")
 RESTORES = ("restore", ".restore", "before-restore-*")
-SPOOL = (f"*{SUFFIX}", f".*{SUFFIX}", "rejected*", "*.position", "targets")
+SPOOL = (f"*{SUFFIX}", f".*{SUFFIX}", SHIPPING, f"{OUTGOING}*")
 
 
 def find_ours(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:

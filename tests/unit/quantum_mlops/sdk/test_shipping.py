@@ -9,7 +9,7 @@ import pytest
 from quantum_mlops.sdk.notice import Notices
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.sdk.shipping import finish_shipper, start_shipper
+from quantum_mlops.sdk.shipping import Outbound
 from quantum_mlops.spool.reader import read_folder
 
 
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_said_and_the_program_goes_on(tmp_path, 
 def test_a_token_on_an_open_wire_is_said(tmp_path, monkeypatch, capfd, target, warned):
     monkeypatch.setenv("QML_TOKEN", "hunter2")
     settings = Settings(spool=str(tmp_path / "spool"), target=target, flush_seconds=0.0)
-    finish_shipper(start_shipper(settings, "0123456789ab", Notices()), settings, ended=True)
+    Outbound(settings, "0123456789ab", Notices()).finish(ended=True)
     said = capfd.readouterr().err
     assert ("travels unencrypted" in said) is warned
     assert "hunter2" not in said
