@@ -2,7 +2,7 @@
 
 The daemon is bound to one core, the clients to the others. The events are those of the embedded path
 (benchmarks/embedded.py), in batches of 100, each answered after the log's commit; what it found meanwhile
-shows that the processors were at work.
+shows that the processors were at work. Beside it: the same door and log with no processor behind them.
 """
 
 import http.client
@@ -46,6 +46,26 @@ name = "LowAccuracy"
 metric = "val_accuracy"
 below = 0.8
 """
+ALONE = """
+import sys
+from pathlib import Path
+from qml_daemon.http.address import Address
+from qml_daemon.http.app import build_app
+from qml_daemon.http.server import HttpServer
+from qml_daemon.ingest.door import Door
+from qml_daemon.ingest.inbox import Inbox
+from quantum_mlops.clock import system_clock
+from quantum_mlops.transports.sqlite import SqliteLog
+
+log, inbox = SqliteLog(Path(sys.argv[1]) / "store.sqlite"), Inbox()
+server = HttpServer(build_app(Door(inbox, system_clock).routes()), Address("127.0.0.1", 0))
+server.start()
+inbox.open()
+print(f"READY alone http={server.address.url} ", file=sys.stderr, flush=True)
+while True:
+    inbox.wait(0.1)
+    inbox.drain(log, 500)
+"""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -75,12 +95,13 @@ def make_bodies(count: int) -> list[bytes]:
 
 
 class Daemon:
-    """A daemon on one core."""
+    """A daemon on one core; `processors` False: only its door and its log."""
 
-    def __init__(self, folder: Path, core: int) -> None:
+    def __init__(self, folder: Path, core: int, *, processors: bool) -> None:
         (folder / "c.toml").write_text(CONFIG)
         environ = {key: text for key, text in os.environ.items() if not key.startswith("QML_")}
-        command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml")]
+        whole = ["-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml")]
+        command = [sys.executable, *(whole if processors else ["-c", ALONE, str(folder)])]
         os.sched_setaffinity(0, {core})  # what it starts inherits this
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
         line = ""
@@ -144,12 +165,12 @@ def post_all(daemon: Daemon, bodies: Iterator[bytes]) -> list[float]:
     return sorted(waits)
 
 
-def measure() -> dict[str, float]:
+def measure(*, processors: bool = True) -> dict[str, float]:
     """Send everything once and return the figures."""
     bodies = iter(make_bodies(WARM_UP + EVENTS))
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as text:
-        daemon = Daemon(Path(text), cores[-1])
+        daemon = Daemon(Path(text), cores[-1], processors=processors)
         os.sched_setaffinity(0, cores[:-1] or cores)
         try:
             post_all(daemon, itertools.islice(bodies, WARM_UP // BATCH))
@@ -165,13 +186,14 @@ def measure() -> dict[str, float]:
         findings = reader.end(Stream.FINDINGS, 0)
         stored = reader.end(Stream.EVENTS, 0)
         reader.close()
-    if not findings or stored < WARM_UP + EVENTS:
+    if bool(findings) != processors or stored < WARM_UP + EVENTS:
         raise RuntimeError(f"{findings} findings and {stored} events: the daemon was not at work")
     return {"rate": EVENTS / wall, "cpu": cpu / EVENTS * 1e6, "p99": waits[int(len(waits) * 0.99)] * 1e3}
 
 
 def rows() -> list[dict[str, Any]]:
     """Return the figures as rows of the table of `make bench`."""
+    alone = measure(processors=False)
     best = max((measure() for _ in range(2)), key=lambda figures: figures["rate"])
     place = f"HTTP ingest, batches of {BATCH}, one core"
     return [
@@ -184,6 +206,13 @@ def rows() -> list[dict[str, Any]]:
         },
         {
             "name": f"{place}: answer p99 of {CLIENTS} busy clients", "value": best["p99"], "unit": "ms", "bar": None,
+            "holds": True,
+        },
+        {
+            "name": f"{place}, no processors", "value": alone["rate"], "unit": "events/s", "bar": None, "holds": True,
+        },
+        {
+            "name": f"{place}, no processors: CPU per event", "value": alone["cpu"], "unit": "µs", "bar": None,
             "holds": True,
         },
     ]  # fmt: skip
