@@ -11,12 +11,12 @@
     │   ├── LogLockedError       another process already writes this log
     │   └── LogVersionError      written by a newer version of quantum-mlops
     ├── StateTooNewError         a checkpointed state of a newer processor version
-    └── DeliveryError            a receiver did not take a notification
+    └── DeliveryError            a receiver did not take a notification, or a service events
         ├── PermanentError       sending it again cannot help
         └── RetryableError       may succeed later; carries `retry_after_seconds`
 
 Whether sending again can help is decided where the failure happens (`PermanentError` or
-`RetryableError`) and acted on in one place, the dispatcher's outbox.
+`RetryableError`) and acted on in one place: the dispatcher's outbox for notifications, the shipper for events.
 """
 
 
@@ -79,7 +79,7 @@ class StateTooNewError(QuantumMlopsError):
 
 
 class DeliveryError(QuantumMlopsError):
-    """A receiver did not take a notification."""
+    """A receiver did not take a notification, or a service did not take events."""
 
 
 class PermanentError(DeliveryError):
