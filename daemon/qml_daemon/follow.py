@@ -14,7 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from quantum_mlops.errors import LogError
+from quantum_mlops.errors import LogError, QuantumMlopsError
 from quantum_mlops.transports.base import Record, Stream
 
 FOLLOWED = (Stream.EVENTS, Stream.FINDINGS, Stream.SUMMARIES)
@@ -28,6 +28,14 @@ Place = tuple[Stream, int]
 _logger = logging.getLogger(__name__)
 
 
+class PassedOverError(QuantumMlopsError):
+    """A consumer took a batch but for `count` of its records; it is to be counted, and not to come again."""
+
+    def __init__(self, count: int, reason: str) -> None:
+        super().__init__(reason)
+        self.count = count
+
+
 class Consumer(Protocol):
     """Whoever is shown the records of the log, in the follower's thread, in the order of each (stream, partition)."""
 
@@ -36,6 +44,7 @@ class Consumer(Protocol):
 
         Raises:
             LogError: cannot be stored now; the same records come again.
+            PassedOverError: all but some were taken.
 
         """
         ...
@@ -220,6 +229,9 @@ def _show(one: _Seated, place: Place, records: Sequence[Record]) -> None:
         one.again_at = time.monotonic() + RETRY_SECONDS
         _blame(one, f"{error}; trying again every second")
         return
+    except PassedOverError as error:
+        one.passed_over += error.count
+        _blame(one, str(error))
     except Exception as error:  # noqa: BLE001 - a consumer's own error must not stop the others; counted and shown
         one.passed_over += len(records)
         _blame(one, f"{type(error).__name__}: {error}")

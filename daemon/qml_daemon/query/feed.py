@@ -6,6 +6,7 @@ for ten seconds; who comes back later, or was too slow, is told to look anew (`r
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -28,6 +29,7 @@ _SHOW: dict[str, Callable[..., Struct]] = {
     "finding": show_finding,
     "alert": show_alert,
 }
+_logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -115,7 +117,8 @@ class Feed:
                 for listener in self._listeners:
                     was_lost = listener.lost
                     listener.offer(notice)
-                    self.overflows += listener.lost and not was_lost
+                    if listener.lost and not was_lost:
+                        self._note_overflow()
 
     def join(self, project: str | None, last_id: str | None) -> Listener | None:
         """Return a new listener, from `last_id` on where that is remembered; None where there are too many."""
@@ -151,6 +154,11 @@ class Feed:
     def last(self) -> str:
         """Return the id of the last notice there was."""
         return self.name(self._number)
+
+    def _note_overflow(self) -> None:
+        self.overflows += 1
+        if self.overflows == 1:
+            _logger.warning("a listener of /api/v1/stream is too slow; it is told to look anew")
 
     def _parse(self, text: str) -> int | None:
         birth, _, number = text.partition("-")

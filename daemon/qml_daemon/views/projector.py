@@ -1,17 +1,16 @@
 """From records to rows: the consumer that keeps the views beside the log.
 
 A batch is one transaction: rows, points, remembered sources and the position. A record that cannot be shown is
-counted and passed over; the rest of its batch is kept.
+passed over, counted by the follower; the rest of its batch is kept.
 """
 
-import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from qml_daemon.follow import Place
+from qml_daemon.follow import PassedOverError, Place
 from qml_daemon.views.backends import BackendRow
 from qml_daemon.views.findings import FindingRow
 from qml_daemon.views.jobs import JobRow
@@ -39,7 +38,6 @@ from quantum_mlops.transports.schema import log_error
 
 OnChange = Callable[[str, Sequence[Struct]], None]
 _CANARY, _RUN_SUMMARY = type_name("canary.measured"), type_name("summary.run")
-_logger = logging.getLogger(__name__)
 
 
 def no_listener(kind: str, rows: Sequence[Struct]) -> None:
@@ -47,7 +45,7 @@ def no_listener(kind: str, rows: Sequence[Struct]) -> None:
 
 
 class Projector:
-    """Takes the follower's records. `take` from one thread; `failures` counts records that could not be shown.
+    """Takes the follower's records. `take` from one thread.
 
     Args:
         store: the file.
@@ -70,7 +68,7 @@ class Projector:
         self._points: list[tuple[int, int, int, int | None, float]] = []
         self._thinned: dict[int, int] = {}
         self._told: list[FindingRow] = []
-        self.failures = 0
+        self._ill: list[str] = []
         self._takers: dict[type[Struct], Callable[[Event, Any, int], None]] = {
             MetricLogged: self._take_metric,
             Job: self._take_job,
@@ -83,9 +81,11 @@ class Projector:
 
         Raises:
             LogError: the file failed; nothing of these records is stored, take them again.
+            PassedOverError: some records cannot be shown; the others are.
 
         """
         place = (stream, partition)
+        self._ill.clear()
         try:
             with self._store.transaction({place: records[-1].offset + 1}):
                 changes = self._show(place, records)
@@ -95,6 +95,8 @@ class Projector:
         for kind, rows in changes:
             if rows:
                 self._on_change(kind, rows)
+        if self._ill:
+            raise PassedOverError(len(self._ill), self._ill[0])
 
     def _show(self, place: Place, records: Sequence[Record]) -> list[tuple[str, Sequence[Struct]]]:
         stream = place[0]
@@ -107,12 +109,8 @@ class Projector:
                 show(event, record, place[1])
             except sqlite3.Error:
                 raise
-            except Exception as error:  # noqa: BLE001 - one record must not hide those after it; counted, said once
-                self.failures += 1
-                if self.failures == 1:
-                    _logger.error(  # noqa: TRY400 - one line; the record is in the log
-                        "offset %d of %s cannot be shown: %s: %s", record.offset, stream, type(error).__name__, error
-                    )
+            except Exception as error:  # noqa: BLE001 - one record must not hide those after it; told to the follower
+                self._ill.append(f"a {event.type} cannot be shown: {type(error).__name__}: {error}")
         return self._flush(records[-1].ingestedtime)
 
     def _flush(self, now: int) -> list[tuple[str, Sequence[Struct]]]:

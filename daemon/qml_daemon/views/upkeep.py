@@ -1,5 +1,6 @@
 """The views of one daemon: the file, who keeps it, who reads it."""
 
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from qml_daemon.follow import Seat
 from qml_daemon.views.projector import OnChange, Projector
 from qml_daemon.views.reader import ViewReader
 from qml_daemon.views.store import FILE, Origin, open_views
+from quantum_mlops.errors import LogError
+from quantum_mlops.transports.schema import log_error
 
 
 class Views:
@@ -27,18 +30,20 @@ class Views:
         self._own = tempfile.TemporaryDirectory(prefix="qml-views-") if folder is None else None
         path = (Path(self._own.name) if self._own is not None else folder or Path()) / FILE
         self._store = open_views(path, log)
-        self._projector = Projector(self._store, retention_ns, on_change)
-        self.reader = ViewReader(path)
+        try:
+            self._projector = Projector(self._store, retention_ns, on_change)
+            self.reader = ViewReader(path)
+        except sqlite3.Error as error:
+            self._store.close()
+            raise log_error(error, path) from error
+        except LogError:
+            self._store.close()
+            raise
 
     @property
     def seat(self) -> Seat:
         """The place among the follower's consumers: where the file ends."""
         return Seat(name="views", consumer=self._projector, start=self._store.positions())
-
-    @property
-    def failures(self) -> int:
-        """How many records could not be shown since the start."""
-        return self._projector.failures
 
     def close(self) -> None:
         """Release the file; idempotent."""

@@ -179,8 +179,9 @@ def test_one_record_that_cannot_be_shown_does_not_hide_the_others(watched, caplo
         watched.emit("calibration.snapshot", snapshot)
         watched.emit("job.created", Job(job_id=f"j{number}"))
     assert len(watched.rows(JOBS, JobRow)) == 2
-    assert watched.projector.failures == 2
-    assert caplog.text.count("cannot be shown: ValueError: a bug") == 1
+    stats = watched.follower.stats().consumers["views"]
+    assert (stats.failures, stats.passed_over, stats.behind) == (1, 2, 0)
+    assert caplog.text.count("a quantum_mlops.calibration.snapshot.v1 cannot be shown: ValueError: a bug") == 1
 
 
 def test_only_what_is_new_is_told(watched) -> None:
@@ -263,4 +264,4 @@ def test_types_that_nobody_knows_are_passed_over(watched) -> None:
     assert type_name("tick") != strange.type
     watched.log.append([strange])
     assert watched.rows(RUNS, RunRow) == []
-    assert watched.projector.failures == 0
+    assert watched.follower.stats().consumers["views"].passed_over == 0
