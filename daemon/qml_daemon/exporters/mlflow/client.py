@@ -1,24 +1,32 @@
-"""The one door to MLflow: its client and its errors. Nothing else imports it.
+"""The one door to MLflow: its client, its errors, its settings. Imported where a client is made, nowhere else.
 
 MLflow retries for minutes by itself; here a call is tried once, since the log is the queue.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
-
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag, ViewType
-from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException
+from typing import TYPE_CHECKING, TypeVar
 
 from qml_daemon.exporters.mlflow.door import UnreachableError
 from qml_daemon.exporters.mlflow.entries import Batch, End, Remote, Target
 from qml_daemon.exporters.mlflow.mapping import BACKEND_TAG
 from qml_daemon.exporters.mlflow.names import MAX_TAG, cut, experiment_name
 from quantum_mlops.config.address import sqlite_path
-from quantum_mlops.errors import PermanentError, RetryableError
+from quantum_mlops.errors import MissingExtraError, PermanentError, RetryableError
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.exceptions import MlflowException
+
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""MLflow's own, read at its import: this process speaks to the tracking server only."""
 KEY_TAG = "qml.key"
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 _NEVER = _MISSING | {
@@ -30,9 +38,24 @@ _T = TypeVar("_T")
 
 
 class Client:
-    """A `Door` to the tracking server, or the SQLite store, at an address. Opens nothing before the first call."""
+    """A `Door` to the tracking server, or the SQLite store, at an address. Opens nothing before the first call.
+
+    Raises:
+        MissingExtraError: MLflow, or what it needs for SQLite, is not installed.
+
+    """
 
     def __init__(self, address: str) -> None:
+        os.environ.update(SETTINGS)
+        try:
+            import mlflow.entities  # noqa: PLC0415 - 160 MiB, in the exporter's process only
+
+            if address.startswith("sqlite:"):
+                import alembic  # noqa: F401, PLC0415 - mlflow-skinny comes without
+                import sqlalchemy  # noqa: F401, PLC0415
+        except ImportError as error:
+            raise MissingExtraError("the MLflow exporter", "mlflow") from error
+        self._mlflow = mlflow
         self._address = address
         self._client: MlflowClient | None = None
         self._experiments: dict[str, str] = {}
@@ -48,7 +71,8 @@ class Client:
         """See `Door.find_run`."""
         experiment = self._experiment(target.project)
         filter_text = f"tags.`{KEY_TAG}` = '{target.key}'"
-        found = self._ask(lambda client: client.search_runs([experiment], filter_text, ViewType.ALL, 1))
+        everything = self._mlflow.entities.ViewType.ALL
+        found = self._ask(lambda client: client.search_runs([experiment], filter_text, everything, 1))
         return _remote(found[0]) if found else None
 
     def create_run(self, target: Target, started_ms: int) -> Remote:
@@ -64,9 +88,10 @@ class Client:
 
     def write(self, run_id: str, batch: Batch) -> None:
         """See `Door.write`."""
-        metrics = [Metric(one.name, one.value, one.time_ms, one.step) for one in batch.metrics]
-        params = [Param(name, value) for name, value in batch.params.items()]
-        tags = [RunTag(name, value) for name, value in batch.tags.items()]
+        kinds = self._mlflow.entities
+        metrics = [kinds.Metric(one.name, one.value, one.time_ms, one.step) for one in batch.metrics]
+        params = [kinds.Param(name, value) for name, value in batch.params.items()]
+        tags = [kinds.RunTag(name, value) for name, value in batch.tags.items()]
         self._ask(lambda client: client.log_batch(run_id, metrics, params, tags))
 
     def end(self, run_id: str, end: End) -> None:
@@ -88,12 +113,12 @@ class Client:
         self._experiments[name] = made
         return made
 
-    def _ask(self, question: Callable[[MlflowClient], _T]) -> _T:
+    def _ask(self, question: Callable[["MlflowClient"], _T]) -> _T:
         try:
             if self._client is None:
-                self._client = MlflowClient(self._address)
+                self._client = self._mlflow.MlflowClient(self._address)
             return question(self._client)
-        except MlflowException as error:
+        except self._mlflow.exceptions.MlflowException as error:
             raise _translate(error) from error
         except Exception as error:  # MLflow lets errors of requests and SQLAlchemy through; the caller counts them
             raise RetryableError(f"{type(error).__name__}: {error}"[:_MAX_REASON]) from error
@@ -112,14 +137,14 @@ def choose_folder(address: str, state_dir: Path) -> Path:
     return folder
 
 
-def _remote(run: MlflowRun) -> Remote:
+def _remote(run: "MlflowRun") -> Remote:
     data = run.data
     return Remote(
         run.info.run_id, run.info.lifecycle_stage == "deleted", dict(data.params), data.tags.get(BACKEND_TAG, "")
     )
 
 
-def _translate(error: MlflowException) -> PermanentError | RetryableError:
+def _translate(error: "MlflowException") -> PermanentError | RetryableError:
     """Decide once, here, whether sending again can help."""
     text = " ".join(str(error).split())
     reason = f"{error.error_code}: {text}"[:_MAX_REASON]

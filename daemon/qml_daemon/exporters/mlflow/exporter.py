@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from qml_daemon.exporters.base import Figures, Ticket
 from qml_daemon.exporters.mlflow.caller import Caller
+from qml_daemon.exporters.mlflow.client import Client, choose_folder
 from qml_daemon.exporters.mlflow.door import Door, UnreachableError
 from qml_daemon.exporters.mlflow.entries import Target
 from qml_daemon.exporters.mlflow.lane import Lane
@@ -22,7 +23,7 @@ from qml_daemon.exporters.store import ExporterStore
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.config.address import strip_address
 from quantum_mlops.config.sections import Config
-from quantum_mlops.errors import ConfigError, MissingExtraError, PermanentError, RetryableError
+from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
 from quantum_mlops.events import Event
 
 GATHER_ENTRIES = 500
@@ -31,13 +32,6 @@ MOST_WAITING = 50_000
 MOST_WAITING_BYTES = 32 * 1024 * 1024
 MOST_LANES = 5_000
 PASS_SECONDS = 1.0
-SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-"""MLflow's own, read at its import: our log is the queue, and this process speaks to the tracking server only."""
 
 
 class Means(Struct, frozen=True, kw_only=True):
@@ -186,14 +180,10 @@ class MlflowKind:
         section = config.exporters.mlflow
         if section is None:
             raise ConfigError('no tracking server is configured: add [exporters.mlflow] tracking_uri = "http://…"')
-        os.environ.update(SETTINGS)
-        try:
-            from qml_daemon.exporters.mlflow.client import Client, choose_folder  # noqa: PLC0415 - 160 MiB of MLflow
-        except ImportError as error:
-            raise MissingExtraError("the MLflow exporter", "mlflow") from error
+        door = Client(section.tracking_uri)
         os.chdir(choose_folder(section.tracking_uri, config.state_dir))
         means = Means(
-            door=Client(section.tracking_uri),
+            door=door,
             store=store,
             address=strip_address(section.tracking_uri),
             external_url=config.http.external_url,
