@@ -54,6 +54,8 @@ def emit_events(
     if not settings.enabled:
         print("quantum-mlops emit: QML_DISABLED is set; nothing is sent", file=sys.stderr)
         return 0
+    if kind is None and sys.stdin.isatty():
+        print("quantum-mlops emit: reading lines from the terminal; Ctrl-D ends them, --help explains", file=sys.stderr)
     lines = enumerate(read_lines(sys.stdin.buffer), 1) if kind is None else iter([(1, _one(kind, data))])
     nonce = new_nonce()
     outbound = Outbound(settings, nonce, Notices())

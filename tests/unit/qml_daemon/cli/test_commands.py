@@ -20,7 +20,7 @@ TESTDATA = Path(__file__).parents[2] / "quantum_mlops" / "config" / "testdata"
 NOW = 1_795_176_000 * SECOND
 COMMANDS = [
     [], ["daemon"], ["demo"], ["tail"], ["alerts"], ["alerts", "show"], ["replay"], ["doctor"],
-    ["config", "check"], ["receivers", "test"], ["version"],
+    ["config", "check"], ["receivers", "test"], ["version"], ["ship"], ["emit"],
 ]  # fmt: skip
 
 Run = Callable[..., tuple[int, str, str]]

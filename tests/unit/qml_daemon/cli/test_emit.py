@@ -18,8 +18,8 @@ def emit(tmp_path, capfd, monkeypatch):
     for name in ("QML_TARGET", "QML_PROJECT", "QML_TOKEN", "QML_DISABLED"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+    def run(*arguments, stdin=b"", terminal=False):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: terminal))
         code = main(["emit", *arguments])
         captured = capfd.readouterr()
         return code, captured.out, captured.err
@@ -142,6 +142,11 @@ def test_a_refused_token_is_said(emit, service, monkeypatch):
     assert code == 1
     assert "answered 403 (no scope)" in stderr
     assert "hunter2" not in stderr
+
+
+def test_a_person_at_a_terminal_is_told_what_it_waits_for(emit):
+    _, _, stderr = emit(terminal=True)
+    assert "reading lines from the terminal; Ctrl-D ends them" in stderr
 
 
 def test_switched_off_it_sends_nothing(emit, tmp_path, monkeypatch):
