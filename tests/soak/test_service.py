@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -216,8 +217,13 @@ def test_nothing_is_lost_and_nothing_twice_while_everything_fails_and_memory_sta
         assert (trainer.returncode, dropped) == (0, 0)
         wait_for(lambda: not list((state / "spool").glob("*.qseg")), "the spool to be empty", 120)
         _check_log(state, sent, runs)
-        outbox = state / "status.json"
-        wait_for(lambda: read_status(outbox).dispatcher.outbox.waiting == 0, "every alert to be told", 120)
+        outbox = sqlite3.connect(f"file:{state}/outbox.sqlite?mode=ro", uri=True)
+        waiting = "SELECT count(*) FROM outbox WHERE status = 'waiting'"
+        wait_for(lambda: outbox.execute(waiting).fetchone()[0] == 0, "every alert to be told", 180)
+        failed = outbox.execute("SELECT count(*) FROM outbox WHERE status = 'failed'").fetchone()[0]
+        outbox.close()
+        assert failed == 0
+        (tmp_path / "texts").write_text("\n".join(webhook.texts))
         _check_told(webhook.texts, runs, daemon.kills)
         wait_for(lambda: read_exporter_status(state, "mlflow").lag_records == 0, "MLflow to have everything", 600)
         for number in sorted(chance.sample(range(1, runs + 1), min(10, runs))):
