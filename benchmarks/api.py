@@ -181,7 +181,9 @@ def questions(client: httpx.Client) -> dict[str, list[tuple[str, dict[str, str]]
         {"backend": f"ibm_{chance.randrange(BACKENDS)}", "status": "completed"},
         {"project": f"project-{chance.randrange(PROJECTS)}"},
         {"run": f"run-{chance.randrange(RUNS)}"},
-        {"status": "failed"},
+        {"status": "failed", "project": "project-1"},
+        {"backend": "ibm_1", "status": "failed"},
+        {"backend": "ibm_none", "project": "project-1"},
         {"since": "2026-09-21T14:00:00Z", "until": "2026-09-21T14:20:00Z"},
     ]
     mixed = [

@@ -39,9 +39,6 @@ class Pruning:
             removed += self._prune(table, now)
         # Come back at once while there is more.
         self._next = now if removed >= _SLICE_ROWS else now + PERIOD
-        self._connection.execute("PRAGMA analysis_limit = 400")
-        if not removed:
-            self._connection.execute("PRAGMA optimize")
         return removed > 0
 
     def _prune(self, table: Table, now: int) -> int:

@@ -61,6 +61,7 @@ def create(connection: sqlite3.Connection) -> None:
             if column not in UNINDEXED:
                 where = f"({column}, seen)"
                 statements.append(f"CREATE INDEX {table.name}_{column} ON {table.name} {where}")
+    statements.append("CREATE INDEX jobs_project_backend ON jobs (project, backend, seen)")
     script = "; ".join(statements)
     pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     connection.executescript(f"BEGIN IMMEDIATE; {script}; {pragmas} COMMIT;")

@@ -1,5 +1,8 @@
 """Pages: no row twice, none missed, whatever is inserted or changed between them."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -76,6 +79,39 @@ def test_each_single_filter_is_answered_from_an_index_in_order(watched, filters)
     connection.close()
     assert len(plan) == 1
     assert "USING INDEX jobs_" in plan[0]
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"project": "p", "status": "failed"}, "jobs_status"),
+        ({"backend": "b", "status": "failed"}, "jobs_status"),
+        ({"backend": "b", "status": "completed"}, "jobs_backend"),
+        ({"backend": "b", "project": "p"}, "jobs_project_backend"),
+        ({"run": "r", "status": "failed", "project": "p"}, "jobs_run"),
+    ],
+)
+def test_of_several_filters_the_one_that_finds_fewest_rows_leads(watched, monkeypatch, filters, index) -> None:
+    plans: list[str] = []
+    connect = connect_reader
+
+    def explain(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        other = connect(path)
+
+        def look(sql: str) -> None:
+            if sql.startswith("SELECT seen"):
+                plans.extend(row[3] for row in other.execute(f"EXPLAIN QUERY PLAN {sql}"))
+
+        connection.set_trace_callback(look)
+        return connection
+
+    monkeypatch.setattr("qml_daemon.views.reader.connect_reader", explain)
+    reader = ViewReader(watched.path)
+    reader.page(JOBS, filters, Window(place=Place(5, 5)))
+    reader.close()
+    assert len(plans) == 1
+    assert f"USING INDEX {index} (" in plans[0]
 
 
 def test_views_that_are_not_there_or_closed_are_a_clear_error(tmp_path, watched) -> None:
