@@ -448,6 +448,33 @@ def test_the_daemon_starts_the_exporter_again_and_takes_it_along(tracking, desk,
     assert desk.status().state == "stopped"
 
 
+def test_training_code_inside_an_active_mlflow_run_has_its_metrics_in_that_run(tracking, desk):
+    desk.log.close()
+    code = (
+        "import mlflow, quantum_mlops\n"
+        f"mlflow.set_tracking_uri({tracking.url!r})\n"
+        "mlflow.set_experiment('theirs')\n"
+        "with mlflow.start_run() as run, quantum_mlops.run('vqc'):\n"
+        "    quantum_mlops.log_metrics({'loss': 0.25}, step=3)\n"
+        "print(run.info.run_id)\n"
+    )
+    spool = {"QML_SPOOL_DIR": str(desk.state / "spool"), "QML_PROJECT": "active"}
+    done = subprocess.run([sys.executable, "-c", code], env=environ() | spool, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(desk.config)]
+    daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ())
+    try:
+        wait_for(lambda: (found := desk.status()) and found.figures.sent["metrics"] == 1)
+    finally:
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+    run = tracking.ask("runs/get", run_id=done.stdout.split()[-1])["run"]
+    assert [(step, value) for _, step, value in tracking.history(run, "loss")] == [(3, 0.25)]
+    assert run["info"]["status"] == "FINISHED"
+    assert tracking.runs("active") == []
+    assert desk.status().figures.notes == []
+
+
 def test_a_killed_daemon_leaves_no_exporter_behind(desk):
     process = desk.start()
     wait_for(desk.status)
