@@ -75,7 +75,7 @@ class Processor(Protocol[S]):
 
     `name` is lower_snake and unique: processors run in its order. An optional class attribute
     `bundled = False` says that findings need no evidence bundle, which saves encoding the state
-    before each event.
+    before each event; `bundled = "timers"` that those of `on_timer` alone have one.
     """
 
     name: str

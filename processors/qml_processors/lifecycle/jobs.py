@@ -32,6 +32,8 @@ class JobsProcessor:
     name = "lifecycle_jobs"
     version = 1
     state = JobsState
+    bundled = "timers"
+    """A full state costs more to encode than all the rest of an event; what timers find has its bundle."""
 
     def keys(self, event: Event) -> Sequence[str]:
         """The job's backend and, unless it is a canary, the project; none for other events."""
@@ -62,6 +64,7 @@ class JobsProcessor:
         found: tuple[Output, ...] = ()
         if state.backend is not None:
             stuck.arm(change.after, rule.stuck)
+            stuck.note_look(state.table, rule.stuck, change.after, enabled=rule.stuck.enabled)
             if state.stuck:
                 known = change.before is not None and change.before.stuck
                 reason = f"job {change.job} is {change.after.status}" if known else "given up for want of room"
@@ -156,6 +159,7 @@ def _look(state: JobsState, due: int, rule: LifecycleRule) -> list[Finding]:
     if not enabled:
         stuck.release(state.table, rule.stuck)
     found = _release_stuck(state, rule, "given up" if enabled else "rule disabled")
+    stuck.note_look(state.table, rule.stuck, None, enabled=enabled)
     for status, limit in limits.items():
         again = status in state.stuck
         if not again:

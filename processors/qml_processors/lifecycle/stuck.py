@@ -49,19 +49,38 @@ def arm(record: JobRecord, rule: StuckRule) -> None:
 
 
 def next_look(table: Table, rule: StuckRule, *, enabled: bool) -> int | None:
-    """Return when the log's clock next decides something about a job that goes on."""
+    """Return when the log's clock next decides something about a job that goes on, or earlier; None: never."""
     if not table.open:
         return None
-    give_up = parse_duration(rule.give_up)
-    live = table.live
-    due: int | None = None
-    for record in table.open.values():
-        moment = record.since + give_up
-        if enabled and not record.stuck and record.due is not None and record.news[1] in live:
-            moment = min(moment, _moment(table, record, rule))
-        if due is None or moment < due:
-            due = moment
-    return due
+    if table.look is not None and table.look_for == rules_of(rule, enabled=enabled):
+        return table.look
+    return min(_next(table, record, rule, enabled=enabled) for record in table.open.values())
+
+
+def note_look(table: Table, rule: StuckRule, record: JobRecord | None, *, enabled: bool) -> None:
+    """Keep `next_look` cheap: remember its answer, lowered by the job that changed; None: look at all jobs.
+
+    A job that ends leaves it too early, which costs a look that finds nothing.
+    """
+    known = rules_of(rule, enabled=enabled)
+    if record is None or table.look is None or table.look_for != known:
+        table.look = None
+        table.look = next_look(table, rule, enabled=enabled)
+        table.look_for = known
+    elif not record.ended:
+        table.look = min(table.look, _next(table, record, rule, enabled=enabled))
+
+
+def rules_of(rule: StuckRule, *, enabled: bool) -> str:
+    """Return what of the rule `next_look` depends on, as text."""
+    return f"{enabled:d} {rule.give_up} {rule.created} {rule.queued} {rule.running}"
+
+
+def _next(table: Table, record: JobRecord, rule: StuckRule, *, enabled: bool) -> int:
+    moment = record.since + parse_duration(rule.give_up)
+    if enabled and not record.stuck and record.due is not None and record.news[1] in table.live:
+        return min(moment, _moment(table, record, rule))
+    return moment
 
 
 def look(table: Table, due: int, rule: StuckRule, *, enabled: bool) -> dict[str, Limit]:

@@ -1,6 +1,6 @@
 """The jobs of one series: those that go on, and the newest that ended, so that each is counted once.
 
-Bounded: of more than `OPEN_KEPT` jobs that go on the one longest without news is given up (`overflow`). Of more than
+Bounded: of more than `OPEN_KEPT` jobs that go on the 16 longest without news are given up (`overflow`). Of more than
 `ENDED_KEPT` ended jobs the one that ended first leaves for good; a job first heard of that ended no later than the last
 one that left is passed over (`too_late`), since it may have been counted.
 """
@@ -14,6 +14,7 @@ from quantum_mlops.events import Event, Job
 from quantum_mlops.events.job_status import job_status
 
 OPEN_KEPT = 128
+GIVEN_UP_AT_ONCE = 16
 ENDED_KEPT = 32
 SAMPLES_KEPT = 192
 SOURCES_KEPT = 64
@@ -28,6 +29,8 @@ class Table(Struct, gc=False):
         horizon: (end, job) of the last ended job that left.
         overflow, too_late: Jobs that were given up for want of room; events of jobs no later than the horizon.
         samples: The seconds that the jobs which left spent in each status, newest last.
+        look, look_for: When the log's clock next decides something about an open job, or earlier, and under which
+            rules; None: to be found out.
         live: Source to the log's time of its first live event: absence is judged for these alone, from then on.
 
     """
@@ -39,6 +42,8 @@ class Table(Struct, gc=False):
     too_late: int = 0
     samples: dict[str, list[float]] = field(default_factory=dict)
     live: dict[str, int] = field(default_factory=dict)
+    look: int | None = None
+    look_for: str = ""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -76,11 +81,15 @@ def take(table: Table, event: Event, data: Job) -> Change | None:
 
 
 def note_live(table: Table, source: str, now: int) -> None:
-    """Remember that the source was heard of live; of more than 64 the one known longest begins anew."""
+    """Remember that the source was heard of live; of more than 64 the one known longest begins anew.
+
+    Its jobs may be looked at from now on, so the next look is found out again.
+    """
     live = table.live
     if source in live:
         return
     live[source] = now
+    table.look = None
     if len(live) > SOURCES_KEPT:
         del live[min(live, key=lambda name: (live[name], name))]
     table.live = dict(sorted(live.items()))  # by name: the order of arrival is no part of the state
@@ -115,8 +124,10 @@ def _place(table: Table, job: str, record: JobRecord) -> None:
 
 def _give_up_oldest(table: Table) -> None:
     found = table.open
-    del found[min(found, key=lambda job: (found[job].since, job))]
-    table.overflow += 1
+    oldest = sorted((record.since, job) for job, record in found.items())[:GIVEN_UP_AT_ONCE]
+    for _, job in oldest:
+        del found[job]
+    table.overflow += len(oldest)
 
 
 def _retire(table: Table) -> JobRecord:

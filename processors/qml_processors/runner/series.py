@@ -120,6 +120,7 @@ class Slot:
     __slots__ = (
         "apply",
         "bundled",
+        "bundled_timers",
         "decode",
         "encode",
         "hot",
@@ -136,7 +137,9 @@ class Slot:
     def __init__(self, processor: Processor[Any]) -> None:
         self.name: str = processor.name
         self.version: int = processor.version
-        self.bundled: bool = getattr(processor, "bundled", True)
+        bundled = getattr(processor, "bundled", True)
+        self.bundled: bool = bundled is True
+        self.bundled_timers: bool = bool(bundled)
         self.keys: Callable[[Event], Sequence[str]] = processor.keys
         self.open: Callable[[str], Any] = processor.open
         self.apply: Callable[[Any, Event, Rules], Iterable[Output]] = processor.apply

@@ -114,7 +114,7 @@ def fire(partition: "Partition", series: Series, position: Position) -> None:
     try:
         if partition.condemns(position):
             raise failure.KilledError  # noqa: TRY301 - the one way of failing
-        before = slot.encode(series.state) if slot.bundled and partition.until is None else None
+        before = slot.encode(series.state) if slot.bundled_timers and partition.until is None else None
         outputs = [*slot.on_timer(series.state, due, config.rules)]
         timer = slot.next_timer(series.state, config.rules)
         if timer is not None and (timer.__class__ is not int or timer <= due):
