@@ -360,6 +360,7 @@ def test_what_the_server_will_never_take_is_counted_and_the_rest_goes_on(trackin
     tracking.ask("runs/delete", run_id=gone)
     desk.train("refused", runid="gone", mlflowrunid=gone)
     desk.train("refused", runid="absent", mlflowrunid="0" * 32)
+    desk.train("refused", runid="odd", mlflowrunid="../odd run")
     other = RunStarted(name="vqc", code_version="other")
     desk.train("refused", runid="good")
     desk.log.append([desk.event("run.started", other, "refused", "good")])
@@ -370,7 +371,8 @@ def test_what_the_server_will_never_take_is_counted_and_the_rest_goes_on(trackin
     assert "is deleted" in figures.last_refusal
     assert figures.sent["conflicting_params"] == 1
     assert params(tracking.run_of("refused", "good"))["qml.code_version"] == "c0ffee"
-    assert len(tracking.history(tracking.run_of("refused", "absent"), "loss")) == 5
+    for runid in ("absent", "odd"):
+        assert len(tracking.history(tracking.run_of("refused", runid), "loss")) == 5
     assert [note for note in figures.notes if "0000" in note and "does not have" in note]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qml_daemon.exporters.mlflow.door import UnreachableError
 from qml_daemon.exporters.mlflow.entries import Batch, End, Remote, Target
 from qml_daemon.exporters.mlflow.mapping import BACKEND_TAG
-from qml_daemon.exporters.mlflow.names import MAX_TAG, cut, experiment_name
+from qml_daemon.exporters.mlflow.names import MAX_TAG, cut, experiment_name, is_run_id
 from quantum_mlops.config.address import sqlite_path
 from quantum_mlops.errors import MissingExtraError, PermanentError, RetryableError
 
@@ -62,6 +62,8 @@ class Client:
 
     def read_run(self, run_id: str) -> Remote | None:
         """See `Door.read_run`."""
+        if not is_run_id(run_id):  # the server would call it a mistake, not an absence
+            return None
         try:
             return self._ask(lambda client: _remote(client.get_run(run_id)))
         except _AbsentError:

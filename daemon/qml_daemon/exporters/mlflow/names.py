@@ -15,6 +15,7 @@ MAX_PARAM = 6000
 MAX_TAG = 8000
 MAX_EXPERIMENT = 500
 _FOREIGN = re.compile(r"[^\w.\- :/]+")
+_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")
 _CHANGED = re.compile(r":[0-9a-f]{6}\Z")
 
 
@@ -36,8 +37,16 @@ def mlflow_name(name: str) -> str:
 
 def experiment_name(project: str) -> str:
     """Return the experiment of a project: of its own name, as far as MLflow takes it."""
-    name = project.strip() or "default"
-    return name if len(name) <= MAX_EXPERIMENT else name[:MAX_EXPERIMENT]
+    return cut(project, MAX_EXPERIMENT).strip() or "default"
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether MLflow would look for a run of that id at all.
+
+    >>> is_run_id("0123abcd"), is_run_id("../x")
+    (True, False)
+    """
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def cut(text: str, most: int) -> str:

@@ -54,4 +54,4 @@ def test_a_cut_text_fits_and_holds_nothing_that_a_database_refuses(text, most):
 
 
 def test_an_experiment_is_named_after_its_project():
-    assert [experiment_name(name) for name in ("iris", " ", "x" * 600)] == ["iris", "default", "x" * 500]
+    assert [experiment_name(name) for name in ("iris", " ", "x" * 600)] == ["iris", "default", "x" * 499 + "…"]
