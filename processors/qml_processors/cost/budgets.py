@@ -1,9 +1,10 @@
 """BudgetBurn and SpendForecast of a project's budgets.
 
 BudgetBurn opens when the budget burns too fast to last, and turns critical when it is gone. It closes when no window
-burned for a 24th of the period, so that spending in bursts is one finding, and when the period is over; one that is gone stays open until the period's end (a total: until
-the budget is raised). SpendForecast opens when even the low end of the interval is over the budget, and closes when
-what is expected is within it, when the budget is gone (BudgetBurn says so), and at the period's end.
+burned for a 24th of the period, so that spending in bursts is one finding, and when the period is over; one that is
+gone stays open until the period's end (a total: until the budget is raised). SpendForecast opens when even the low end
+of the interval is over the budget, and closes when what is expected is within it, when the budget is gone (BudgetBurn
+says so), and at the period's end.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from qml_processors.base import Finding
 from qml_processors.cost.account import Account
-from qml_processors.cost.burn import Burn, measure_burn
+from qml_processors.cost.burn import Burn, hours_of, measure_burn
 from qml_processors.cost.forecast import CONFIDENCE, Forecast, foretell
 from qml_processors.cost.money import CONTEXT, say_amount
 from qml_processors.cost.period import period_of
@@ -25,16 +26,19 @@ from quantum_mlops.timestamps import format_time
 Kind = Literal["BudgetBurn", "SpendForecast"]
 BURN: Kind = "BudgetBurn"
 FORECAST: Kind = "SpendForecast"
+_QUIET_SHARE = 24
+"""A finding stays open for a 24th of the period after it last burned: a month's for 30 hours, a week's for 7."""
 
 
 class OpenBudget(Struct, frozen=True, gc=False):
-    """An open finding: the budget as it was, whether its money is gone, when it is looked at again."""
+    """An open finding: the budget as it was, whether its money is gone, its next look and its last burning."""
 
     kind: Kind
     budget: Budget
     start: int
     gone: bool
     due: int | None
+    burned: int = 0
 
 
 Opened = dict[str, OpenBudget]
@@ -85,12 +89,17 @@ def _hold_burn(
 ) -> list[Finding]:
     name = f"{BURN}/{budget.name}"
     before = opened.get(name)
-    if not (burn.gone or burn.burning or (before is not None and burn.lasting)):
-        return [] if before is None else [_close(opened, name, project, "no longer burning")]
     start, end = period_of(budget.period, now)
+    burned = now if burn.gone or burn.burning or (before is not None and burn.lasting) else 0
+    if not burned:
+        if before is None:
+            return []
+        if now - before.burned >= hours_of(budget, now) * HOUR // _QUIET_SHARE:
+            return [_close(opened, name, project, "no longer burning")]
+        burned = before.burned
     over = None if end is None else end * DAY
     due = over if burn.gone else (now // HOUR + 1) * HOUR
-    opened[name] = OpenBudget(BURN, budget, start, burn.gone, due)
+    opened[name] = OpenBudget(BURN, budget, start, burn.gone, due, burned)
     if before is not None and before.gone == burn.gone:
         return []
     severity: Severity = "critical" if burn.gone else budget.severity
@@ -141,7 +150,7 @@ def _hold_forecast(
 
 def _say_burn(budget: Budget, burn: Burn) -> tuple[str, str]:
     total, spent = say_amount(burn.amount, budget.currency), say_amount(burn.spent, budget.currency)
-    period = "" if budget.period == "total" else f" of the {budget.period}"
+    period = "" if budget.period == "total" else f" ({budget.period})"
     if burn.gone:
         over = say_amount(CONTEXT.subtract(burn.spent, burn.amount), budget.currency)
         text = "Stop what need not run, or raise the budget. Reservations and estimates are counted until bills come."

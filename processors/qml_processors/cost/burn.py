@@ -49,10 +49,16 @@ def spent_of(account: Account, budget: Budget, now: int) -> Decimal:
     return spent_since(account, budget.currency, start)
 
 
+def hours_of(budget: Budget, now: int) -> int:
+    """Return how many hours the budget's period has."""
+    start, end = period_of(budget.period, now)
+    return _HOURS * (TOTAL_DAYS if end is None else end - start)
+
+
 def measure_burn(account: Account, budget: Budget, now: int) -> Burn:
     """Return how fast the budget burns; `burning` opens a finding, `lasting` keeps one open."""
-    start, end = period_of(budget.period, now)
-    hours = _HOURS * (TOTAL_DAYS if end is None else end - start)
+    _, end = period_of(budget.period, now)
+    hours = hours_of(budget, now)
     amount, spent = parse_amount(budget.amount), spent_of(account, budget, now)
     best = (0.0, 1, 0.0)
     burning = lasting = False

@@ -61,6 +61,15 @@ def test_it_closes_when_the_long_window_no_longer_burns(house):
     assert said(watched.until(watched.now + 4 * DAY)) == [("closed", "BudgetBurn/Team", "no longer burning")]
 
 
+def test_spending_in_bursts_is_one_finding(house):
+    watched = house(budgets=[budget("5000", "week")])
+    watched.until(watched.now + 3 * DAY)  # Monday
+    spend(watched, [365.0] * 3, every=6 * HOUR)
+    assert watched.said == [("opened", "BudgetBurn/Team")]
+    watched.until(watched.now + 2 * HOUR)
+    assert watched.said[1:] == [("closed", "BudgetBurn/Team")]
+
+
 def test_one_hour_on_fire_is_seen_in_that_hour(house):
     watched = house(budgets=[budget("7200")])
     spend(watched, [1.0] * 20)
@@ -73,9 +82,7 @@ def test_a_budget_that_is_gone_turns_critical_and_closes_with_its_period(house):
     found = spend(watched, [30.0] * 25)
     assert said(found) == [("opened", "BudgetBurn/Team", None), ("updated", "BudgetBurn/Team", None)]
     assert found[1].severity == "critical"
-    assert (
-        found[1].annotations["summary"] == "Budget Team of the month is gone: 720.00 USD of 720.00 USD, 0.00 USD over"
-    )
+    assert found[1].annotations["summary"] == "Budget Team (month) is gone: 720.00 USD of 720.00 USD, 0.00 USD over"
     closed = watched.until(watched.now + 40 * DAY)
     assert said(closed) == [("closed", "BudgetBurn/Team", "a new period has begun")]
 
