@@ -74,6 +74,9 @@ def try_full(folder: Path) -> None:
     done = command("doctor", "--json")
     expect(done.returncode in {0, 1} and json.loads(done.stdout), f"doctor: {done.stdout} {done.stderr}")
     expect(command("--help").returncode == 0, "help")
+    from qml_daemon.manual import read_pages  # noqa: PLC0415
+
+    expect(b"CircuitDrift" in read_pages().get("CircuitDrift", b""), "the pages on alerts in the wheel")
     try_demo()
 
 

@@ -18,7 +18,7 @@ class Alert(Struct, kw_only=True, omit_defaults=True):
 
     `key` is the fingerprint, or the finding's id for a one-shot notice. `finding_id` is the latest
     finding's; `open` are those that hold it firing (two series with the same labels are one alert).
-    Times are nanoseconds UTC of the log's clock.
+    Times are nanoseconds UTC of the log's clock. `link` is the address of the page on its rule, set when it is told.
     """
 
     key: str
@@ -37,6 +37,7 @@ class Alert(Struct, kw_only=True, omit_defaults=True):
     details: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     late: bool = False
     reason: str | None = None
+    link: str | None = None
 
     @property
     def routing_labels(self) -> dict[str, str]:

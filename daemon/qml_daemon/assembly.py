@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from qml_daemon.ingest.door import Door
 from qml_daemon.ingest.inbox import Inbox
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
+from qml_daemon.manual import address_of
 from qml_daemon.metrics.meter import Meter
 from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
@@ -106,7 +108,8 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     health = Health()
     outbox = Outbox(store, notifiers, around.clock, around.random)
     meter = Meter(log, health, around.clock, [processor.name for processor in processors], _find_files(config))
-    dispatcher = Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault)
+    link = partial(address_of, external_url=config.http.external_url)
+    dispatcher = Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault, link)
     feed = Feed()
     try:
         views = _open_views(config, log, feed)

@@ -11,6 +11,7 @@ from qml_daemon.cli.options import ConfigOption, JsonOption
 if TYPE_CHECKING:
     from qml_daemon.deliveries import Delivery
     from qml_daemon.finding import FindingHistory
+    from quantum_mlops.config.sections import Config
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,7 +34,7 @@ def list_alerts(
     if context.invoked_subcommand is not None:
         context.obj = (config, as_json)
         return
-    findings, deliveries = _read(config)
+    findings, deliveries = _read(_configure(config))
     firing = [one for one in findings if one.status == "firing"]
     past = [one for one in findings if one.status != "firing"][-limit:]
     if as_json:
@@ -66,37 +67,45 @@ def show_alert(
       quantum-mlops alerts show 3f2a91
       quantum-mlops alerts show 3f2a91 --json
     """
+    from qml_daemon.manual import address_of
     from quantum_mlops.errors import UserError
 
     if not finding:
         raise UserError("an alert's id has at least one digit; see: quantum-mlops alerts")
     group_config, group_json = context.obj
-    findings, deliveries = _read(config or group_config)
+    found = _configure(config or group_config)
+    findings, deliveries = _read(found)
     matching = [one for one in findings if one.finding_id.startswith(finding)]
     if not matching:
         raise UserError(f"no alert's id starts with {finding!r}; see: quantum-mlops alerts")
     if len(matching) > 1:
         raise UserError(f"{len(matching)} alerts start with {finding!r}; give more digits")
     told = [one for one in deliveries if matching[0].finding_id in one.findings]
+    link = address_of(matching[0].rule, found.http.external_url)
     if as_json or group_json:
         import msgspec
 
-        print(msgspec.json.encode({"alert": matching[0], "deliveries": told}).decode())
+        print(msgspec.json.encode({"alert": matching[0], "deliveries": told, "link": link}).decode())
         return
     from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines
 
-    print("\n".join([*finding_lines(matching[0]), *evidence_lines(matching[0])]))
+    about = [] if link is None else [f"what it means, what to check: {link}"]
+    print("\n".join([*finding_lines(matching[0]), *about, *evidence_lines(matching[0])]))
     print("\n".join(["deliveries:", *(f"  {delivery_line(one)}" for one in told)] if told else ["deliveries: none"]))
 
 
-def _read(config: Path | None) -> "tuple[list[FindingHistory], list[Delivery]]":
-    from qml_daemon.assembly import OUTBOX
+def _configure(config: Path | None) -> "Config":
     from qml_daemon.configuration import read_config
+
+    return read_config(config, os.environ)
+
+
+def _read(found: "Config") -> "tuple[list[FindingHistory], list[Delivery]]":
+    from qml_daemon.assembly import OUTBOX
     from qml_daemon.deliveries import read_deliveries
     from qml_daemon.firing import read_firing
     from qml_daemon.history import open_store, read_findings
 
-    found = read_config(config, os.environ)
     reader = open_store(found)
     try:
         # The outbox first: a finding that closes meanwhile is then closed in the log, which counts.

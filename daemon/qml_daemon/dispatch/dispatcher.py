@@ -27,11 +27,16 @@ LONGEST_CATCH_UP = 5 * SECOND
 ENOUGH_TO_SEND_SECONDS = 1.0
 
 Fault = Callable[[str], None]
+Link = Callable[[str], str | None]
 _Batch = list[tuple[int, Sequence[Record]]]
 
 
 def no_fault(step: str) -> None:
     """Do nothing: tests plant their faults here."""
+
+
+def no_link(rule: str) -> None:
+    """Nobody said how people reach the pages on alerts."""
 
 
 class DispatcherStats(Struct, frozen=True, kw_only=True):
@@ -54,17 +59,26 @@ class Dispatcher:
         route: the tree of routes.
         clock: nanoseconds UTC.
         fault: called with the name of each step of a transaction, for tests.
+        link: returns the address of the page on a rule, or None.
 
     """
 
     def __init__(
-        self, log: Log, store: OutboxStore, outbox: Outbox, route: Path, clock: Clock, fault: Fault = no_fault
+        self,
+        log: Log,
+        store: OutboxStore,
+        outbox: Outbox,
+        route: Path,
+        clock: Clock,
+        fault: Fault = no_fault,
+        link: Link = no_link,
     ) -> None:
         self._log = log
         self._store = store
         self._outbox = outbox
         self._clock = clock
         self._fault = fault
+        self._link = link
         self.silences = Silences(store)
         self._book = AlertBook()
         self._groups = Groups(store, route)
@@ -178,6 +192,8 @@ class Dispatcher:
         for group, path in list(self._groups.due(now)):
             flush = flush_group(group, path, self._book.alerts, now, lambda alert: self.silences.mutes(alert, now))
             if flush.notification is not None:
+                for alert in flush.notification.alerts:
+                    alert.link = self._link(alert.rule)
                 self._outbox.add(flush.notification)
                 self._notifications += 1
             for key in self._groups.apply(group, path, flush, now):

@@ -127,6 +127,7 @@ def make_alert(alert: Alert, severity: str, ends: int) -> dict[str, Any]:
     labels = {_label(name): value for name, value in sorted(alert.labels.items()) if value}
     values = {f"value_{_label(name)}": f"{value:.6g}" for name, value in sorted(alert.values.items())}
     annotations = {_label(name): text for name, text in alert.annotations.items()} | values
+    annotations |= {} if alert.link is None else {"runbook_url": alert.link}
     return {
         "labels": labels | {"alertname": alert.rule, "severity": severity},
         "annotations": annotations | {"finding_id": alert.finding_id},

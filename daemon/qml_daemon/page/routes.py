@@ -1,4 +1,4 @@
-"""`/` and its two files, and `/api/v1/status`: what the daemon last wrote of itself.
+"""`/` and its two files, `/api/v1/status` (what the daemon last wrote of itself), and the pages on alerts.
 
 The page only reads the API, so that it can show nothing that a program could not ask for.
 """
@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from qml_daemon.http.problem import Problem
 from qml_daemon.http.tokens import project_of, require
+from qml_daemon.manual import PATH, read_pages
 from qml_daemon.status import read_status
 
 _POLICY = (
@@ -57,6 +58,13 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
             body = {name: body[name] for name in ("version", "state", "started", "written")}
         return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-store"})
 
+    async def show_alert_page(request: Request) -> Response:
+        # Open to all: it is the manual, the same everywhere, and whoever is on call comes from a link in a message.
+        found = read_pages().get(request.path_params["name"])
+        if found is None:
+            raise Problem(404, f"there is no {request.url.path}")
+        return Response(found, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+
     async def go_home(request: Request) -> Response:  # noqa: ARG001 - the signature of a handler
         return RedirectResponse("/page/")
 
@@ -65,4 +73,5 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
         Route("/page/", show_page),
         Route("/page/{name}", show_file),
         Route("/api/v1/status", show_status),
+        Route(f"{PATH}/{{name}}", show_alert_page),
     ]

@@ -1,7 +1,7 @@
 """Block Kit: the pieces of a message, each within Slack's limits, every foreign text escaped.
 
 Every markdown text is verbatim: Slack makes no link or mention of a bare URL, `#general` or `@here` in
-it, only of what stands between < and >, and that is ours alone (a date).
+it, only of what stands between < and >, and that is ours alone (a date, an address from the configuration).
 
 Source: Slack API reference, "Blocks" and "Formatting text"; the limit on a message's sum is
 undocumented (about 13,200 characters, slackapi/bolt-js#2509).
@@ -79,6 +79,15 @@ def date(time_ns: int) -> str:
     """Return a time that Slack shows in the reader's zone, with UTC where it cannot."""
     utc = format_time(time_ns)[:19].replace("T", " ")
     return f"<!date^{time_ns // 1_000_000_000}^{{date_short_pretty}} {{time_secs}}|{utc} UTC>"
+
+
+def link(url: str, text: str) -> str:
+    """Return a link.
+
+    >>> link("https://monitor.example.org/a", "what to do")
+    '<https://monitor.example.org/a|what to do>'
+    """
+    return f"<{escape(url.replace('|', '%7C'))}|{escape(text)}>"
 
 
 def size(block: Block) -> int:

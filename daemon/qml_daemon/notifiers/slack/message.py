@@ -89,13 +89,13 @@ def _full(alert: Alert) -> Iterator[Block]:
             more = [f"… and {len(items) - MOST_ROWS} more"] if len(items) > MOST_ROWS else []
             if lines:
                 yield blocks.section("\n".join([f"*{escape(title(name))}*", *lines, *more]))
-    yield blocks.context(_small_print(alert))
+    yield blocks.context([*_small_print(alert), *_link(alert)])
 
 
 def _short(alert: Alert) -> Iterator[Block]:
     summary = blocks.clip(escape(_summary(alert)), _MOST_IN_SHORT)
     small_print = [blocks.clip(text, _MOST_IN_SHORT) for text in _small_print(alert)]
-    yield blocks.context([f"*{alert.status.upper()}* {summary}", *small_print])
+    yield blocks.context([f"*{alert.status.upper()}* {summary}", *small_print, *_link(alert)])
 
 
 def _small_print(alert: Alert) -> list[str]:
@@ -114,6 +114,11 @@ def _small_print(alert: Alert) -> list[str]:
         notes.append(f"{len(alert.open)} findings with these labels")
     look = f"look further: `quantum-mlops alerts show {alert.finding_id[:12]}`"
     return [text for text in (labels, " · ".join(notes), look) if text]
+
+
+def _link(alert: Alert) -> list[str]:
+    """Return the one link of a message: to the page on the rule, at an address from the configuration."""
+    return [] if alert.link is None else [blocks.link(alert.link, "what it means, what to check")]
 
 
 def _summary(alert: Alert) -> str:

@@ -169,3 +169,14 @@ def test_merging_keeps_the_latest_of_each_group_and_every_end(make_alert, make_n
     assert merged_other == other
     assert [alert.key for alert in merged.alerts] == ["k0", "k2", "k1"]
     assert (merged.firing, merged.resolved) == (2, 1)
+
+
+def test_an_alert_with_a_link_shows_it_whole_in_full_and_in_short(make_alert, make_notification) -> None:
+    address = f"https://monitor.example.org/{'x' * 600}/docs/alerts/CircuitDrift"
+    shown = f"<{address}|what it means, what to check>"
+    message = build_message([make_notification(*(make_alert(n, link=address) for n in range(6)))])
+    assert find_refusal(message) is None
+    texts = [one["text"] for block in message["attachments"][0]["blocks"] for one in block.get("elements", [])]
+    assert texts.count(shown) == 6
+    plain = build_message([make_notification(make_alert())])
+    assert "what it means" not in json.dumps(plain)
