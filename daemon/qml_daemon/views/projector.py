@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from qml_daemon.follow import PassedOverError, Place
 from qml_daemon.views.backends import BackendRow
+from qml_daemon.views.curves import Curves
 from qml_daemon.views.findings import FindingRow
 from qml_daemon.views.jobs import JobRow
 from qml_daemon.views.retention import Pruning
-from qml_daemon.views.runs import METRICS_KEPT, SILENT, RunRow, shift
-from qml_daemon.views.schema import BACKENDS, FINDINGS, JOBS, RUNS, SERIES
-from qml_daemon.views.series import SeriesRow, series_id
+from qml_daemon.views.runs import SILENT, RunRow, shift
+from qml_daemon.views.schema import BACKENDS, FINDINGS, JOBS, RUNS
 from qml_daemon.views.shelf import Shelf
 from qml_daemon.views.sources import SeenSources
 from qml_daemon.views.store import ViewStore
@@ -61,12 +61,10 @@ class Projector:
         self._runs: Shelf[RunRow] = Shelf(connection, RUNS, RunRow)
         self._jobs: Shelf[JobRow] = Shelf(connection, JOBS, JobRow)
         self._backends: Shelf[BackendRow] = Shelf(connection, BACKENDS, BackendRow)
-        self._series: Shelf[SeriesRow] = Shelf(connection, SERIES, SeriesRow)
+        self._curves = Curves(connection)
         self._findings: Shelf[FindingRow] = Shelf(connection, FINDINGS, FindingRow)
         self._sources = SeenSources(connection)
         self._pruning = Pruning(connection, retention_ns)
-        self._points: list[tuple[int, int, int, int | None, float]] = []
-        self._thinned: dict[int, int] = {}
         self._told: list[FindingRow] = []
         self._ill: list[str] = []
         self._takers: dict[type[Struct], Callable[[Event, Any, int], None]] = {
@@ -114,18 +112,10 @@ class Projector:
         return self._flush(records[-1].ingestedtime)
 
     def _flush(self, now: int) -> list[tuple[str, Sequence[Struct]]]:
-        connection = self._store.connection
         runs, jobs = self._runs.flush(), self._jobs.flush()
         self._backends.flush()
-        self._series.flush()
+        self._curves.flush()
         self._findings.flush()
-        if self._points:
-            connection.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", self._points)
-            self._points.clear()
-        if self._thinned:
-            rows = [(seq, stride) for seq, stride in self._thinned.items()]
-            connection.executemany("DELETE FROM points WHERE series = ? AND number % ? != 0", rows)
-            self._thinned.clear()
         self._sources.flush(now)
         told, self._told = self._told, []
         if self._pruning.step(now):
@@ -134,8 +124,6 @@ class Projector:
 
     def _forget(self) -> None:
         """After a failed transaction memory may be ahead of the file: read it again."""
-        self._points.clear()
-        self._thinned.clear()
         self._told.clear()
         try:
             self._forget_rows()
@@ -145,7 +133,7 @@ class Projector:
             raise log_error(error, self._store.path) from error
 
     def _forget_rows(self) -> None:
-        for shelf in (self._runs, self._jobs, self._backends, self._series, self._findings):
+        for shelf in (self._runs, self._jobs, self._backends, self._curves, self._findings):
             shelf.forget()
 
     def _show_event(self, event: Event, record: Record, partition: int) -> None:  # noqa: ARG002 - as _show_derived
@@ -223,35 +211,8 @@ class Projector:
 
     def _take_metric(self, event: Event, data: MetricLogged, now: int) -> None:
         run_id = event.context.runid
-        if not run_id:
-            return
-        for name, value in data.values.items():
-            key = (event.project, series_id(run_id, name))
-            series = self._find_series(key, run_id, name, now)
-            if series is None:
-                continue
-            number = series.add(value, event.time, event.context.step)
-            if number is not None:
-                self._points.append((self._series.seq(key), number, event.time, event.context.step, value))
-                if series.is_full():
-                    self._thinned[self._series.seq(key)] = series.thin()
-        for name, text in data.nonfinite.items():
-            series = self._find_series((event.project, series_id(run_id, name)), run_id, name, now)
-            if series is not None:
-                series.nonfinite += 1
-                series.last_nonfinite = text
-
-    def _find_series(self, key: tuple[str, str], run_id: str, name: str, now: int) -> SeriesRow | None:
-        series = self._series.find(key)
-        if series is None:
-            run = self._run(key[0], run_id, now)
-            if run.metrics >= METRICS_KEPT:
-                run.metrics_not_kept += 1
-                return None
-            run.metrics += 1
-            series = self._series.add(key, SeriesRow(key[0], run_id, name, now, now))
-        series.changed = now
-        return series
+        if run_id:
+            self._curves.take(event, data, self._run(event.project, run_id, now), now)
 
     def _take_finding(self, event: Event, data: FindingChanged, partition: int, record: Record) -> None:
         key = (event.project, data.finding_id)
