@@ -58,8 +58,10 @@ soak: .venv/.ready ## Run the long tests by hand (tens of minutes)
 wheel-test: .venv/.ready ## Build the wheel; install and try it with the lowest and the highest versions
 	@sh tools/wheel_test.sh
 
-schemas: .venv/.ready ## Write the JSON Schemas of all events anew
+schemas: .venv/.ready ## Write what is generated: JSON Schemas, the OpenAPI document, Prometheus rules, the dashboard
 	@$(BIN)/python tools/write_schemas.py
+	@$(BIN)/python tools/write_openapi.py
+	@$(BIN)/python tools/write_monitoring.py
 
 clean: ## Remove what these commands made
 	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
