@@ -12,11 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from qml_daemon.status import Status, read_status
 from quantum_mlops.clock import DAY, ManualClock
-from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.base import Commit, Stream
 from quantum_mlops.transports.sqlite import SqliteLog
 
 IDLE_SECONDS = 20.0
@@ -37,8 +37,8 @@ above = 1.0
 
 def _neighbour(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"no benchmark {name} beside this one")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -53,10 +53,10 @@ class Running:
         environ = {name: text for name, text in os.environ.items() if not name.startswith("QML_")}
         command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml")]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
-        assert self.process.stderr is not None
-        assert any("READY" in line for line in iter(self.process.stderr.readline, ""))
+        if not any("READY" in line for line in iter(self.process.stderr.readline, "")):  # type: ignore[union-attr] # a pipe
+            raise SystemExit("the daemon did not start")
 
-    def __enter__(self) -> "Running":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,8 +64,10 @@ class Running:
         self.process.communicate(timeout=30)
 
     def status(self) -> Status:
+        """What it last wrote of itself."""
         found = read_status(self.folder / "state" / "status.json")
-        assert found is not None
+        if found is None:
+            raise SystemExit("the daemon wrote no status")
         return found
 
     def memory_bytes(self) -> int:
@@ -79,6 +81,7 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait(self, condition: Callable[[Status], bool], seconds: float) -> None:
+        """Wait until its status says so."""
         deadline = time.monotonic() + seconds
         while not condition(self.status()):
             if time.monotonic() > deadline:
@@ -139,8 +142,6 @@ def retention() -> tuple[float, float, int]:
 
 
 def _allow_removal(log: SqliteLog) -> None:
-    from quantum_mlops.transports.base import Commit
-
     log.commit(0, Commit(watermark=b"", replay_start=log.end(Stream.EVENTS, 0)))
 
 
@@ -155,15 +156,17 @@ def rows() -> list[dict[str, Any]]:
         raise SystemExit(f"only {series} series")
     blocked = append_ms + pass_ms
     return [
-        _row("daemon, idle: resident memory", idle_mib, "MiB", "<= 120", idle_mib <= 120),
-        _row("daemon, idle: CPU of a core", 100 * share, "%", "<= 1", share <= 0.01),
-        _row(f"daemon, {series:,} series: resident memory", busy_mib, "MiB", "<= 200", busy_mib <= 200),
-        _row(f"retention of {removed:,} old events: longest pass", pass_ms, "ms", None, True),
-        _row("longest pass and append together, what ingest waits at most", blocked, "ms", "<= 200", blocked <= 200),
+        _row("daemon, idle: resident memory", idle_mib, "MiB", "<= 120", holds=idle_mib <= 120),
+        _row("daemon, idle: CPU of a core", 100 * share, "%", "<= 1", holds=share <= 0.01),
+        _row(f"daemon, {series:,} series: resident memory", busy_mib, "MiB", "<= 200", holds=busy_mib <= 200),
+        _row(f"retention of {removed:,} old events: longest pass", pass_ms, "ms", None, holds=True),
+        _row(
+            "longest pass and append together, what ingest waits at most", blocked, "ms", "<= 200", holds=blocked <= 200
+        ),
     ]
 
 
-def _row(name: str, value: float, unit: str, bar: str | None, holds: bool) -> dict[str, Any]:
+def _row(name: str, value: float, unit: str, bar: str | None, *, holds: bool) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "bar": bar, "holds": holds}
 
 

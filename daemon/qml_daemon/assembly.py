@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from qml_daemon.metrics.meter import Meter
 from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+from qml_daemon.places import OUTBOX, store_path
 from qml_daemon.query.feed import Feed
 from qml_daemon.views.store import FILE as VIEWS
 from qml_daemon.views.upkeep import Views
@@ -35,10 +35,6 @@ from quantum_mlops.errors import ConfigError
 from quantum_mlops.transports.base import Log
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
-
-STORE = "store.sqlite"
-OUTBOX = "outbox.sqlite"
-STATUS = "status.json"
 
 
 def no_beat() -> None:
@@ -134,11 +130,6 @@ def assemble(config: Config, around: Surroundings) -> Parts:
         notifiers=notifiers,
         clock=around.clock,
     )
-
-
-def store_path(config: Config) -> Path:
-    """Return the file of the log."""
-    return config.state_dir / STORE
 
 
 def _find_files(config: Config) -> Files | None:

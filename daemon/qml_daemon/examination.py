@@ -12,11 +12,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from qml_daemon.assembly import STATUS, store_path
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.report import report_exporters
 from qml_daemon.http.report import report_http
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+from qml_daemon.places import STATUS, store_path
 from qml_daemon.status import Status, read_status
 from qml_daemon.training import training_need
 from quantum_mlops.clock import SECOND

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from qml_daemon.assembly import store_path
 from qml_daemon.finding import FindingHistory, fold_finding
+from qml_daemon.places import store_path
 from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import UserError

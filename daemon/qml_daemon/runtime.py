@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
-from qml_daemon.assembly import STATUS, Parts, Surroundings, assemble, store_path
+from qml_daemon.assembly import Parts, Surroundings, assemble
 from qml_daemon.exporters.process import build_processes
 from qml_daemon.http.server import STOP_SECONDS
+from qml_daemon.places import STATUS, store_path
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker

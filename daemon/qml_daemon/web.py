@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from qml_daemon.assembly import STATUS, Parts
+from qml_daemon.assembly import Parts
 from qml_daemon.http import health
 from qml_daemon.http.address import parse_listen
 from qml_daemon.http.app import build_app
@@ -12,6 +12,7 @@ from qml_daemon.http.server import HttpServer
 from qml_daemon.http.token_file import TokenFile
 from qml_daemon.metrics import routes as metrics
 from qml_daemon.page import routes as page
+from qml_daemon.places import STATUS
 from qml_daemon.query.service import query_routes
 from qml_daemon.silences import routes as silences
 from qml_daemon.silences.keeper import SilenceKeeper

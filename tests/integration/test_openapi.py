@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from qml_daemon.assembly import store_path
 from qml_daemon.configuration import read_config
+from qml_daemon.places import store_path
 from qml_daemon.runtime import Daemon
 from quantum_mlops.clock import system_clock
 from quantum_mlops.codec import encode

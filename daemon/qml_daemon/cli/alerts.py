@@ -101,10 +101,10 @@ def _configure(config: Path | None) -> "Config":
 
 
 def _read(found: "Config") -> "tuple[list[FindingHistory], list[Delivery]]":
-    from qml_daemon.assembly import OUTBOX
     from qml_daemon.deliveries import read_deliveries
     from qml_daemon.firing import read_firing
     from qml_daemon.history import open_store, read_findings
+    from qml_daemon.places import OUTBOX
 
     reader = open_store(found)
     try:

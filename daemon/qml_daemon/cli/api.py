@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from qml_daemon.assembly import STATUS
+from qml_daemon.places import STATUS
 from qml_daemon.status import read_status
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import QuantumMlopsError, UserError

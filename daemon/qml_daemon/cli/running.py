@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from qml_daemon.assembly import STATUS, STORE
+from qml_daemon.places import STATUS, STORE
 from qml_daemon.status import Status, read_status
 from quantum_mlops.errors import LogLockedError, UserError
 from quantum_mlops.transports.lockfile import LockFile

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 
-from qml_daemon.assembly import STATUS, STORE
 from qml_daemon.demo.receiver import ADDRESS, MESSAGES
+from qml_daemon.places import STATUS, STORE
 from qml_daemon.status import read_status
 from quantum_mlops.errors import LogLockedError, QuantumMlopsError, UserError
 from quantum_mlops.transports.lockfile import LockFile

@@ -3,13 +3,13 @@
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from qml_daemon.assembly import store_path as log_path
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.credentials import forget_surroundings, read_credential_files
 from qml_daemon.exporters.plugins import load_kind
 from qml_daemon.exporters.status import store_path
 from qml_daemon.exporters.store import ExporterStore
 from qml_daemon.exporters.worker import Worker
+from qml_daemon.places import store_path as log_path
 from quantum_mlops.clock import system_clock
 from quantum_mlops.config.load import is_file
 from quantum_mlops.errors import ConfigError, UserError

@@ -9,8 +9,8 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from qml_daemon.assembly import OUTBOX, STORE
 from qml_daemon.operations.manifest import FORMAT, BackedUpFile, Manifest, describe_file, write_manifest
+from qml_daemon.places import OUTBOX, STORE
 from quantum_mlops.clock import Clock
 from quantum_mlops.errors import LogError, UserError
 from quantum_mlops.timestamps import format_time

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from qml_daemon.assembly import OUTBOX, STATUS, STORE
+from qml_daemon.places import OUTBOX, STATUS, STORE
 from quantum_mlops.shipping.address import OUTGOING
 from quantum_mlops.shipping.position import SHIPPING
 from quantum_mlops.spool.segment import SUFFIX

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qml_daemon.assembly import STORE
 from qml_daemon.operations.belongings import RESTORES, SPOOL, STATE, find_ours
+from qml_daemon.places import STORE
 from quantum_mlops.config.sections import Config
 from quantum_mlops.transports.lockfile import LockFile
 

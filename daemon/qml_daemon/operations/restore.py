@@ -10,9 +10,9 @@ import os
 import shutil
 from pathlib import Path
 
-from qml_daemon.assembly import OUTBOX, STORE
 from qml_daemon.operations.belongings import STATE, find_ours
 from qml_daemon.operations.manifest import NAME, Manifest, read_manifest
+from qml_daemon.places import OUTBOX, STORE
 from quantum_mlops.clock import Clock
 from quantum_mlops.errors import UserError
 from quantum_mlops.timestamps import format_time

@@ -5,9 +5,10 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from qml_daemon.alert import Alert
-from qml_daemon.assembly import OUTBOX, Parts
+from qml_daemon.assembly import Parts
 from qml_daemon.firing import read_alerts
 from qml_daemon.http.problem import Problem
+from qml_daemon.places import OUTBOX
 from qml_daemon.query import routes, stream
 from qml_daemon.query.lists import Sources
 from qml_daemon.query.watch import AlertWatch
