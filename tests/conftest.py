@@ -11,12 +11,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from quantum_mlops.events import DATA_TYPES, Context, Event
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
+# Whether a machine is busy is no health of a test.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("repeatable")
 
 pytest_plugins = ["tests.service"]
