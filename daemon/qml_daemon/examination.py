@@ -62,7 +62,8 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     found += [*_daemon(status), *_versions(config, status), *_store(config), _spool(config, status)]
     url = None if status is None or status.state == "stopped" else status.http
     has_daemon = status is not None and status.state == "ready"
-    exporters = report_exporters(config, environ, has_daemon=has_daemon)
+    processes = () if status is None else status.exporters
+    exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
     found += [Examined(*line) for line in (*report_http(config, url), *exporters)]
     need = training_need(config, environ)
     if need is not None:

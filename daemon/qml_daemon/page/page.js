@@ -144,7 +144,9 @@ async function showService() {
     "Dead letters": digits(status.intake.dead_letters),
     "Written": `${Math.max(0, Math.round(age))} s ago`,
   };
-  document.getElementById("lag").replaceChildren(...Object.entries(facts).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
+  const moods = { fail: "critical-text", note: "warning-text" };
+  const rows = Object.entries(facts).concat((status.remarks || []).map((one) => [`Exporter ${one.name}`, one.text, moods[one.verdict]]));
+  document.getElementById("lag").replaceChildren(...rows.flatMap(([name, text, mood]) => [make("dt", name), make("dd", text, mood)]));
 }
 
 let isReading = false, isAsked = false, timer = null;

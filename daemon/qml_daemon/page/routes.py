@@ -1,4 +1,4 @@
-"""`/` and its two files, `/api/v1/status` (what the daemon last wrote of itself), and the pages on alerts.
+"""`/` and its two files, `/api/v1/status` (what the daemon and its exporters last wrote), and the pages on alerts.
 
 The page only reads the API, so that it can show nothing that a program could not ask for.
 """
@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from qml_daemon.exporters.report import Remark, remark
 from qml_daemon.http.problem import Problem
 from qml_daemon.http.tokens import project_of, require
 from qml_daemon.manual import PATH, read_pages
-from qml_daemon.status import read_status
+from qml_daemon.status import Status, read_status
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
@@ -31,6 +32,15 @@ _FILES = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
 }
+
+
+class ShownStatus(Status, frozen=True, kw_only=True):
+    """What the daemon last wrote of itself; `remarks` is what is to be said of its exporters.
+
+    A token of one project is shown `version`, `state`, `started` and `written` only.
+    """
+
+    remarks: list[Remark]
 
 
 def routes(status_path: Path | None) -> list[BaseRoute]:
@@ -50,7 +60,7 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
 
     @require("read")
     async def show_status(request: Request) -> Response:
-        found = None if status_path is None else await anyio.to_thread.run_sync(read_status, status_path)
+        found = None if status_path is None else await anyio.to_thread.run_sync(_read, status_path)
         if found is None:
             raise Problem(503, "the daemon has written no status yet", {"Retry-After": "1"})
         body = msgspec.to_builtins(found)
@@ -75,3 +85,10 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
         Route("/api/v1/status", show_status),
         Route(f"{PATH}/{{name}}", show_alert_page),
     ]
+
+
+def _read(path: Path) -> ShownStatus | None:
+    found = read_status(path)
+    if found is None:
+        return None
+    return ShownStatus(**msgspec.structs.asdict(found), remarks=remark(path.parent, found.exporters))

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.base import Figures
-from qml_daemon.exporters.report import report_exporters
+from qml_daemon.exporters.process import ProcessStats
+from qml_daemon.exporters.report import remark, report_exporters
 from qml_daemon.exporters.status import ExporterStatus, write_exporter_status
 from quantum_mlops.clock import SECOND
 from quantum_mlops.errors import ConfigError
@@ -94,3 +95,30 @@ def test_an_address_that_is_not_absolute_and_a_log_in_memory_are_refused(tmp_pat
         config_of(tmp_path, "sqlite:///mlflow.db")
     with pytest.raises(ConfigError, match="log in memory"):
         config_of(tmp_path, more='[log]\nkind = "memory"\n')
+
+
+def process_of(**changes):
+    return replace(ProcessStats(name="mlflow", pid=7, starts=1, failures=0, last_exit=None, given_up=None), **changes)
+
+
+def test_the_status_page_is_told_of_addresses_that_differ_and_of_what_does_not_run(tmp_path):
+    note = "run iris/r1 tracks at http://elsewhere:5000, the exporter sends to http://127.0.0.1:5000"
+    write_exporter_status(tmp_path, status_of(figures=Figures(sent={"metrics": 5}, last_success=1, notes=[note])))
+    told = [(one.name, one.verdict, one.text) for one in remark(tmp_path, [process_of()])]
+    assert told == [
+        ("mlflow", "ok", "http://127.0.0.1:5000: 3 records behind, 5 metrics"),
+        ("mlflow", "note", note),
+    ]
+    ended = remark(tmp_path, [process_of(pid=None, last_exit=1, failures=4)])
+    assert (ended[0].verdict, ended[0].text) == ("fail", "ended with 1, 4 times; it is started again")
+    assert [one.text for one in remark(tmp_path / "empty", [process_of()])] == ["has written no figures yet"]
+    assert remark(tmp_path, []) == []
+
+
+def test_doctor_says_that_the_daemon_gave_an_exporter_up(tmp_path):
+    processes = [process_of(pid=None, last_exit=2, failures=1, given_up="its configuration is wrong")]
+    config = config_of(tmp_path)
+    (line,) = report_exporters(config, ENVIRON, has_daemon=True, processes=processes)
+    assert line == ("mlflow", "fail", "does not run: its configuration is wrong")
+    ((_, verdict, _),) = report_exporters(config, ENVIRON, has_daemon=False, processes=processes)
+    assert verdict == "note", "without a daemon none is expected to run"
