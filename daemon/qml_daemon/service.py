@@ -69,7 +69,8 @@ class Service:
             following = self._live(self._daemon)
             if following is None:
                 return
-            self._daemon = self._begin(following, config)
+            self._around = replace(self._around, reloads=self._daemon.reloads + 1)
+            self._daemon = self._begin(_at_the_same_port(following, self._daemon.url), config)
             config = self._daemon.config
 
     def _live(self, daemon: Daemon) -> Config | None:
@@ -97,7 +98,6 @@ class Service:
 
     def _begin(self, following: Config, config: Config) -> Daemon:
         """Open the next life; where it cannot be, the one before again."""
-        self._around = replace(self._around, reloads=self._around.reloads + 1)
         self._restore(config)
         try:
             return Daemon(following, self._around)
@@ -111,3 +111,10 @@ class Service:
         if is_staged(config.state_dir):
             aside = swap(config.state_dir, self._around.clock)
             _logger.warning("a backup was restored; the old state is in %s", aside)
+
+
+def _at_the_same_port(config: Config, url: str | None) -> Config:
+    """Return the configuration with the port that the life before had, where any free one is asked for."""
+    if url is None or not config.http.listen.endswith(":0"):
+        return config
+    return replace(config, http=replace(config.http, listen=url.rpartition("/")[2]))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.rows import Place
 
-STEP_ROWS = 10_000
+STEP_ROWS = 5_000
 _POSITION_BYTES = 8
 _STREAMS = {stream.value: stream for stream in Stream}
 

@@ -126,6 +126,16 @@ def _events(place):
         reader.close()
 
 
+def test_a_reload_keeps_the_port_that_was_free(place):
+    (place.folder / "c.toml").write_text(CONFIG.format(below=0.5).replace('"off"', '"127.0.0.1:0"'))
+    daemon = place.start()
+    before = read_status(place.state / "status.json").http
+    assert place.run("reload").returncode == 0
+    after = read_status(place.state / "status.json")
+    assert (after.reloads, after.http) == (1, before)
+    place.stop(daemon)
+
+
 def test_a_wrong_configuration_changes_nothing_and_is_named(place):
     daemon = place.start()
     (place.folder / "c.toml").write_text(CONFIG.format(below=0.5) + '\n[log]\nretention = "soon"\n')
@@ -137,6 +147,9 @@ def test_a_wrong_configuration_changes_nothing_and_is_named(place):
     wait_for(lambda: (read_status(place.state / "status.json").reload_fault or "").count("log.retention"), "the fault")
     place.emit("a", 0.1)
     wait_for(lambda: place.count(Stream.FINDINGS, "finding.opened") == 1, "the old rules still act")
+    (place.folder / "c.toml").write_text(CONFIG.format(below=0.6))
+    done = place.run("reload")
+    assert (done.returncode, done.stdout) == (0, f"reloaded (pid {daemon.pid})\n"), done.stderr
     assert "the configuration stays as it was" in place.stop(daemon)
 
 
