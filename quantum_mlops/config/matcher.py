@@ -9,6 +9,8 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Meta, Struct
 
+from quantum_mlops.config.pattern import check_pattern
+
 _MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*')
 _ESCAPES = re.compile(r"\\(.)")
 
@@ -25,7 +27,7 @@ def parse_matcher(text: str) -> Matcher:
     """Return the matcher that `text` says.
 
     Raises:
-        ValueError: the text is no matcher, or its regular expression is none.
+        ValueError: the text is no matcher, or its regular expression is none that is soon matched.
 
     >>> parse_matcher('backend =~ "ibm_.*"')
     Matcher(name='backend', operator='=~', value='ibm_.*')
@@ -37,10 +39,7 @@ def parse_matcher(text: str) -> Matcher:
     name, operator, quoted, bare = found.groups()
     value = bare if quoted is None else _ESCAPES.sub(r"\1", quoted) if "~" not in operator else quoted
     if "~" in operator:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value[:80]!r} is no regular expression: {error}") from error
+        check_pattern(value)
     return Matcher(name=name, operator=cast('Literal["=", "!=", "=~", "!~"]', operator), value=value)
 
 
