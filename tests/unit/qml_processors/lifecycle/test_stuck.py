@@ -118,7 +118,12 @@ def test_the_memory_is_bounded_and_what_was_left_out_is_counted(jobs, story, qui
     series = jobs()
     series.feed(*(story.job(f"j{number}", "created", number) for number in range(OPEN_KEPT + 5)))
     table = series.state.table
-    assert (len(table.open), table.overflow, "j15" in table.open, "j16" in table.open) == (OPEN_KEPT - 11, 16, False, True)
+    assert (len(table.open), table.overflow, "j15" in table.open, "j16" in table.open) == (
+        OPEN_KEPT - 11,
+        16,
+        False,
+        True,
+    )
     series = jobs()
     series.feed(*quick(ENDED_KEPT + 300))
     table = series.state.table
