@@ -108,6 +108,10 @@ def test_the_page_shows_what_there_is_and_what_comes_without_a_request_to_anybod
     expect(backends).to_contain_text("ibm_hanoi")
     expect(backends).to_contain_text("1 completed")
     expect(page.locator("#findings tbody tr").first).to_contain_text("LowAccuracy/below")
+    assert (
+        "`[[rules.threshold]]`"
+        in page.request.get(place.address + page.locator("#findings a").first.get_attribute("href")).text()
+    )
     expect(page.locator("#lag")).to_contain_text("0 behind", timeout=20_000)
     assert page.errors == []
     assert {url.split("/")[2] for url in page.asked} == {place.address.split("/")[2]}

@@ -118,10 +118,16 @@ async function showBackends() {
   ]), "No backend was used yet.");
 }
 
+function explained(rule) {
+  const link = make("a", rule);
+  link.href = `/docs/alerts/${encodeURIComponent(rule)}`;
+  return link;
+}
+
 async function showFindings() {
   const findings = (await ask(`/api/v1/findings?limit=${ROWS}`)).items;
   fill("findings", findings.map((one) => [
-    one.rule, make("span", one.status, one.status === "firing" ? `${one.severity}-text` : "quiet"),
+    explained(one.rule), make("span", one.status, one.status === "firing" ? `${one.severity}-text` : "quiet"),
     one.labels.backend || one.labels.run || one.project, one.annotations.summary || "", when(one.opened), when(one.closed),
   ]), "Nothing was found yet.");
 }

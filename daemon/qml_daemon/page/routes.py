@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from qml_daemon.exporters.report import Remark, remark
 from qml_daemon.http.problem import Problem
 from qml_daemon.http.tokens import project_of, require
-from qml_daemon.manual import PATH, read_pages
+from qml_daemon.manual import PATH, page_of, read_pages
 from qml_daemon.status import Status, read_status
 
 _POLICY = (
@@ -70,10 +70,10 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
 
     async def show_alert_page(request: Request) -> Response:
         # Open to all: it is the manual, the same everywhere, and whoever is on call comes from a link in a message.
-        found = read_pages().get(request.path_params["name"])
-        if found is None:
-            raise Problem(404, f"there is no {request.url.path}")
-        return Response(found, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+        name = page_of(request.path_params["rule"].removesuffix(".md"))
+        if name is None:
+            raise Problem(404, "there is no page on this rule; the rules of plugins have none here")
+        return Response(read_pages()[name], headers=_HEADERS, media_type="text/plain; charset=utf-8")
 
     async def go_home(request: Request) -> Response:  # noqa: ARG001 - the signature of a handler
         return RedirectResponse("/page/")
@@ -83,7 +83,7 @@ def routes(status_path: Path | None) -> list[BaseRoute]:
         Route("/page/", show_page),
         Route("/page/{name}", show_file),
         Route("/api/v1/status", show_status),
-        Route(f"{PATH}/{{name}}", show_alert_page),
+        Route(f"{PATH}/{{rule:path}}", show_alert_page),
     ]
 
 

@@ -55,6 +55,8 @@ def test_an_alerts_link_leads_to_the_page_on_its_rule_that_the_daemon_serves_to_
         page = client.get(found[1])
         assert (page.status_code, page.content) == (200, read_pages()["LossNaN"])
         assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
-        for name in ("README", "NoSuchRule", "..%2Fglossary", "LossNaN.md"):
+        for name, told in (("CostSpike/price", "CostSpike"), ("Mine%2Fbelow", "Threshold"), ("LossNaN.md", "LossNaN")):
+            assert client.get(f"/docs/alerts/{name}").content == read_pages()[told]
+        for name in ("README", "NoSuchRule", "..%2Fglossary", ""):
             assert client.get(f"/docs/alerts/{name}").status_code == 404
         assert client.get("/page/").status_code == 401
