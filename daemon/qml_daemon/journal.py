@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 import msgspec
@@ -34,8 +35,11 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def log_to_stderr(form: str, stream: TextIO = sys.stderr) -> None:
-    """Set up logging for this process: `text` or `json`."""
+def log_to_stderr(form: str, stream: TextIO = sys.stderr) -> Callable[[str], None]:
+    """Set up logging for this process, `text` or `json`; return what says a line of the program itself."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    return (
+        logging.getLogger("quantum_mlops").info if form == "json" else lambda text: print(text, file=stream, flush=True)
+    )

@@ -131,6 +131,11 @@ class Daemon:
                 busy = time.monotonic() - self._active_at < BUSY_FOR_SECONDS
                 self._parts.inbox.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
 
+    @property
+    def reloads(self) -> int:
+        """How often the configuration was read anew in this process, also in vain."""
+        return self._reloads
+
     def keep_config(self, fault: str) -> None:
         """Go on with the configuration there is: the new one is wrong. `run` may be called again."""
         self._reloads += 1

@@ -238,5 +238,6 @@ def test_the_log_is_one_json_object_a_line_if_asked(place):
     (place.folder / "c.toml").write_text("[log\n")
     daemon.send_signal(signal.SIGHUP)
     wait_for(lambda: read_status(place.state / "status.json").reload_fault is not None, "the fault")
-    lines = [line for line in place.stop(daemon).splitlines() if line.startswith("{")]
-    assert [json.loads(line)["level"] for line in lines] == ["error"]
+    lines = [json.loads(line) for line in place.stop(daemon).splitlines()]
+    assert [line["level"] for line in lines] == ["error", "info"]
+    assert lines[-1]["message"] == "quantum-mlops stopped"

@@ -25,16 +25,16 @@ def run_daemon(
 ) -> int:
     """Read the spool, run the processors, send alerts; until SIGTERM or Ctrl-C.
 
-      \b
-      Says READY on stderr when it works. Stops within 5 s: drains, stores everything, exit code 0.
-      SIGHUP, or `quantum-mlops reload`: takes a changed configuration over without losing an event.
+    \b
+    Says READY on stderr when it works. Stops within 5 s: drains, stores everything, exit code 0.
+    SIGHUP, or `quantum-mlops reload`: takes a changed configuration over without losing an event.
 
-      \b
-      Examples:
-        quantum-mlops daemon
-        quantum-mlops daemon --log-format json 2>> daemon.log
-    quantum-mlops daemon --config /etc/quantum-mlops/quantum-mlops.toml
-        QML_ROUTE__GROUP_WAIT=0s quantum-mlops daemon
+    \b
+    Examples:
+      quantum-mlops daemon
+      quantum-mlops daemon --log-format json 2>> daemon.log
+      quantum-mlops daemon --config /etc/quantum-mlops/quantum-mlops.toml
+      QML_ROUTE__GROUP_WAIT=0s quantum-mlops daemon
     """
     from qml_daemon.assembly import Surroundings
     from qml_daemon.configuration import read_config
@@ -42,11 +42,11 @@ def run_daemon(
     from qml_daemon.readiness import Watchdog, notify_systemd
     from qml_daemon.service import Service
 
-    log_to_stderr(log_format, sys.stderr)
+    say = log_to_stderr(log_format, sys.stderr)
     service = Service(
         lambda: read_config(config, os.environ),
         Surroundings(beat=Watchdog(os.environ).beat),
-        lambda daemon: print(daemon.describe(os.environ), file=sys.stderr, flush=True),
+        lambda daemon: say(daemon.describe(os.environ)),
         lambda state: notify_systemd(os.environ, state),
     )
 
@@ -58,5 +58,5 @@ def run_daemon(
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, lambda *_: service.look_anew())
     service.run()
-    print("quantum-mlops stopped", file=sys.stderr, flush=True)
+    say("quantum-mlops stopped")
     return 0
