@@ -28,11 +28,43 @@ def schema_of(short: str) -> dict[str, Any]:
     """
     event_type = type_name(short)
     (data,), components = msgspec.json.schema_components([DATA_TYPES[event_type]], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": event_type,
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "data"],
+        "properties": _attributes({"const": event_type}, data),
+        "$defs": _clean(components),
+    }
+
+
+def envelope_schema() -> dict[str, Any]:
+    """Return the JSON Schema of any event as it is taken; what `data` holds is the schema of its type.
+
+    An attribute that is null counts as absent.
+
+    >>> envelope_schema()["required"]
+    ['specversion', 'id', 'source', 'type']
+    """
+    properties = _attributes(_REQUIRED_TEXT, {})
+    properties["datacontenttype"] = {"type": "string"}
+    for name in ("time", "datacontenttype", "partitionkey", "step", "ingestedtime", *_OPTIONAL):
+        properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
+    return {
+        "title": "Event",
+        "description": "A CloudEvents 1.0 event; of each type there is a schema of its own in docs/schemas.",
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": properties,
+    }
+
+
+def _attributes(event_type: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "specversion": {"const": "1.0"},
         "id": _REQUIRED_TEXT,
         "source": _REQUIRED_TEXT,
-        "type": {"const": event_type},
+        "type": event_type,
         "time": _TIME,
         "datacontenttype": {"const": "application/json"},
         "partitionkey": _TEXT,
@@ -42,14 +74,7 @@ def schema_of(short: str) -> dict[str, Any]:
         "data": data,
     }
     properties.update(dict.fromkeys(_OPTIONAL, _TEXT))
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": event_type,
-        "type": "object",
-        "required": ["specversion", "id", "source", "type", "data"],
-        "properties": properties,
-        "$defs": _clean(components),
-    }
+    return properties
 
 
 def _clean(node: Any) -> Any:

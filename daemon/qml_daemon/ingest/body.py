@@ -24,7 +24,7 @@ class Bodies:
         """Return the body, decompressed.
 
         Raises:
-            Problem: 400 no gzip, 408 too slow, 411 and 413 too large, 415 another encoding, 503 no room now.
+            Problem: 400 no gzip, 408 too slow, 413 too large, 415 another encoding, 503 no room now.
 
         """
         encoding = request.headers.get("content-encoding", "identity").lower()

@@ -39,7 +39,9 @@ class IngestStats(Struct, frozen=True, kw_only=True):
     waiting: int
 
 
-class _Answer(Struct, frozen=True):
+class Receipt(Struct, frozen=True):
+    """What became of the events. `rejected` will never be taken as they are; the rest is stored."""
+
     accepted: int
     rejected: list[Rejected]
 
@@ -83,7 +85,7 @@ class Door:
             self._refused["422"] += 1
             rejected = msgspec.to_builtins(judged.rejected)
             raise Problem(422, _summarize(judged.rejected), members={"accepted": 0, "rejected": rejected})
-        return Response(_encode(_Answer(len(judged.events), judged.rejected)), 202, media_type="application/json")
+        return Response(_encode(Receipt(len(judged.events), judged.rejected)), 202, media_type="application/json")
 
     def stats(self) -> IngestStats:
         """Return counts since the start."""

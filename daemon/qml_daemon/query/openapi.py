@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the lists, from the structs that read the parameters and make the answers."""
+"""The OpenAPI 3.1 document of `/api/v1`, from the structs that read what is asked and make the answers."""
 
 from functools import cache
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qml_daemon.query import parameters, resources
+from qml_daemon.query import doors, parameters, resources
 from qml_daemon.query.lists import LISTINGS
 from quantum_mlops.version import __version__
 
@@ -15,10 +15,11 @@ _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _WHY = {
     "400": "A parameter is wrong; `parameter` names it.",
     "401": "A token is needed, or it is not known.",
-    "403": "The token lacks the scope `read`, or is of another project.",
+    "403": "The token lacks the scope, or is of another project.",
     "404": "There is no such thing, or it is of another project.",
     "409": "Two projects have this id; add `project`.",
-    "503": "It cannot be read now; try again.",
+    "503": "It cannot be done now; try again.",
+    **doors.WHY,
 }
 _HEADING = {
     "runs": "Runs",
@@ -46,7 +47,8 @@ def document() -> dict[str, Any]:
     things = [(listing.name, listing.query, listing.item) for listing in LISTINGS]
     things.append(("alerts", parameters.AlertQuery, resources.Alert))
     items = [item for _, _, item in things]
-    _, schemas = msgspec.json.schema_components([*items, Problem], ref_template=_REF)
+    _, schemas = msgspec.json.schema_components([*items, Problem, *doors.STRUCTS], ref_template=_REF)
+    doors.adapt(schemas)
     paths: dict[str, Any] = {}
     for name, query, item in things:
         schemas[f"{item.__name__}Page"] = _page(item)
@@ -56,12 +58,16 @@ def document() -> dict[str, Any]:
     stream = _plain("stream", "What is new, as server-sent events", "text/event-stream")
     stream["parameters"] = _parameters(parameters.OneQuery)
     paths["/api/v1/stream"] = {"get": stream}
+    paths |= doors.paths(lambda *codes: {code: _refusal(code) for code in codes})
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "quantum-mlops",
             "version": __version__,
-            "description": "What is watched: runs, jobs, findings, alerts, series, backends. Newest first, in pages.",
+            "description": (
+                "Events in; what is watched: runs, jobs, findings, alerts, series, backends, newest first, in pages;"
+                " silences."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

@@ -49,6 +49,12 @@ class ShownSilence(Struct, kw_only=True):
     comment: str
 
 
+class SilenceList(Struct, kw_only=True):
+    """All silences, the one that ends last first; ended ones of the last days included."""
+
+    silences: list[ShownSilence]
+
+
 def routes(keeper: SilenceKeeper, clock: Clock) -> list[BaseRoute]:
     """Return the routes."""
 
@@ -57,7 +63,7 @@ def routes(keeper: SilenceKeeper, clock: Clock) -> list[BaseRoute]:
         project = project_of(request)
         now = clock()
         shown = [show(one, now) for one in keeper.list() if _is_visible(one, project)]
-        return _json({"silences": shown})
+        return _json(SilenceList(silences=shown))
 
     @require("admin")
     async def create(request: Request) -> Response:
