@@ -17,6 +17,7 @@ from qml_daemon.exporters.report import report_exporters
 from qml_daemon.http.report import report_http
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
+from qml_daemon.shipping.report import report_shipping
 from qml_daemon.status import Status, read_status
 from qml_daemon.training import training_need
 from quantum_mlops.clock import SECOND
@@ -33,6 +34,7 @@ Verdict = Literal["ok", "note", "fail"]
 WAL_RESET_MENDED = (3, 51, 3)
 LITTLE_DISK_BYTES = 1024**3
 LONG_LAG_BYTES = 64 * 1024**2
+LONG_LAG_RECORDS = 10_000
 STALE_SECONDS = 20
 CLOCK_SECONDS = 60
 MOST_SEGMENTS = 20
@@ -64,7 +66,8 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     has_daemon = status is not None and status.state == "ready"
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
-    found += [Examined(*line) for line in (*report_http(config, url), *exporters)]
+    shipping = report_shipping(config.spool_dir)
+    found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters)]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))
@@ -119,7 +122,9 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
     elif age > STALE_SECONDS:
         yield Examined("daemon", "fail", f"pid {status.pid} was last heard of {age:.0f} s ago; it hangs or was killed")
     else:
-        yield Examined("daemon", "ok", f"pid {status.pid}, {status.intake.events} events since its start")
+        taken = status.intake.events + (0 if status.ingest is None else status.ingest.accepted)
+        yield Examined("daemon", "ok", f"pid {status.pid}, {taken} events since its start")
+        yield _lag(status)
     if status.fault is not None:
         yield Examined("log", "fail", status.fault)
     for partition in status.runner.partitions:
@@ -128,6 +133,14 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
     outbox = status.dispatcher.outbox
     text = f"{outbox.sent} sent, {outbox.waiting} waiting, {outbox.failed} failed since the daemon's start"
     yield Examined("notifications", "note" if outbox.failed or outbox.waiting else "ok", text)
+
+
+def _lag(status: Status) -> Examined:
+    """Say how much the daemon has yet to look at; the spool's own line says what it has yet to read."""
+    behind = sum(partition.lag for partition in status.runner.partitions)
+    waiting = 0 if status.ingest is None else status.ingest.waiting
+    text = f"{behind} records of the log not processed yet, {waiting} events received and not in the log yet"
+    return Examined("lag", "note" if behind > LONG_LAG_RECORDS else "ok", text)
 
 
 def _versions(config: Config, status: Status | None) -> Iterator[Examined]:
