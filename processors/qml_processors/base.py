@@ -75,7 +75,9 @@ class Processor(Protocol[S]):
 
     `name` is lower_snake and unique: processors run in its order. An optional class attribute
     `bundled = False` says that findings need no evidence bundle, which saves encoding the state
-    before each event; `bundled = "timers"` that those of `on_timer` alone have one.
+    before each event; `bundled = "timers"` that those of `on_timer` alone have one. `takes` may name the classes
+    of data that it ever has keys for, by default all; `by_run` those for which `keys` follows from the event's
+    project and run alone, so that it is not asked again for each event.
     """
 
     name: str

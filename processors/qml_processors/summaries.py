@@ -16,7 +16,16 @@ from qml_processors.base import Forget, Output, Summary, dephase, unpack_state
 from quantum_mlops.clock import DAY, MINUTE
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import Rules
-from quantum_mlops.events import Event, Job, MetricLogged, RunEnded, ShotsMeasured, short_name
+from quantum_mlops.events import (
+    Event,
+    Job,
+    MetricLogged,
+    RunEnded,
+    RunHeartbeat,
+    RunStarted,
+    ShotsMeasured,
+    short_name,
+)
 
 METRICS_KEPT = 256
 NAME_BYTES_KEPT = 6 * 1024
@@ -56,6 +65,7 @@ class SummariesProcessor:
     version = 1
     state = SummaryState
     bundled = False
+    by_run = (MetricLogged, RunEnded, RunStarted, RunHeartbeat)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The event's run, its project's window, and its backend's window where it is a job's."""

@@ -29,6 +29,7 @@ class CostProcessor:
     name = "cost"
     version = 1
     state = CostState
+    takes = (Job, Session)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The job, its run, the project, the backend and the session, as far as the event speaks of their cost."""

@@ -53,6 +53,7 @@ class DriftProcessor:
     name = "drift"
     version = 1
     state = DriftState
+    takes = (ShotsMeasured,)
 
     def keys(self, event: Event) -> Sequence[str]:
         """One series for each circuit with its parameters on its physical qubits; none for other events."""

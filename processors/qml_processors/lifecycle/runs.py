@@ -58,6 +58,7 @@ class RunsProcessor:
     name = "lifecycle_runs"
     version = 1
     state = RunState
+    takes = by_run = (RunHeartbeat, RunStarted, RunEnded)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The run of a start, a heartbeat or an end; none for other events."""

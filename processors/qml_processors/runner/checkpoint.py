@@ -142,6 +142,7 @@ class RollingCheckpoint:
             at, series = self._passing.popleft()
             if series.gone and series.since is None and series.buried == at:
                 self.segments.drop(series)
+                partition.routes.drop(series)
                 series.slot.series.pop((series.partitionkey, series.key), None)
         for config in partition.schedule.prune(self.replay_now):
             changed[rows.config_key(config)] = None

@@ -15,6 +15,7 @@ from qml_processors.runner.duplicates import COUNTER_DIGITS, CountedSource, Fore
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import Outputs
 from qml_processors.runner.position import EVENT, SWITCH, TIMER, Position, next_offset
+from qml_processors.runner.routes import Routes
 from qml_processors.runner.rules_schedule import RulesSchedule
 from qml_processors.runner.series import Series, Slot
 from qml_processors.runner.timers import Timers
@@ -34,8 +35,8 @@ class Partition:
     def __init__(self, number: int, slots: Sequence[Slot]) -> None:
         self.number = number
         self.slots = {slot.name: slot for slot in slots}
-        self.shown = [slot for slot in slots if slot.name != CLOCK]
-        self.clock = [slot for slot in slots if slot.name == CLOCK]
+        self.routes = Routes([slot for slot in slots if slot.name != CLOCK])
+        self.clock = Routes([slot for slot in slots if slot.name == CLOCK])
         self.schedule = RulesSchedule()
         self.timers = Timers(self.slots)
         self.outputs = Outputs()
@@ -183,7 +184,7 @@ class Partition:
         kind = event.data.__class__
         if kind in _NOT_SHOWN:
             if kind is Tick:
-                step.apply(self, self.clock, event)
+                step.apply(self, self.clock.find(self, event), event)
             elif isinstance(event.data, ConfigApplied):
                 if self.schedule.add(event.data, event.key, self.now, first=self.previous == 0):
                     self.counts.late_configs += 1
@@ -194,7 +195,7 @@ class Partition:
         if (self.kill_next or self.killed) and self.condemns((offset, self.now, EVENT, ())):
             self._bury_killer(event)
             return
-        step.apply(self, self.shown, event)
+        step.apply(self, self.routes.find(self, event), event)
 
     def condemns(self, position: Position) -> bool:
         """Whether this step ended the process again and again and is not to be tried once more."""

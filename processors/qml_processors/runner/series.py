@@ -4,7 +4,7 @@ A slot is one processor with its methods bound and its series; a series is one (
 partitionkey, key). Plain attributes, because the hot loop reads and writes them for every event.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,10 @@ from quantum_mlops.clock import HOUR
 from quantum_mlops.config.rules import Rules, Severity
 from quantum_mlops.events import Event
 
+Hot = tuple[
+    Callable[[Any, Event, Rules], Iterable[Output]], Callable[[Any, Rules], int | None], Callable[[Any], bytes], bool
+]
+"""What the hot loop needs of a slot: apply, next_timer, encode, bundled."""
 ERROR_QUIET = HOUR
 """A ProcessorError finding closes this long after the last error."""
 
@@ -39,6 +43,7 @@ class Series:
     `state` is None where nothing is remembered (forgotten, or `open` failed). `since` is the replay
     offset of the oldest change that no checkpoint row holds; None: clean. While `asleep` (in a
     recovery) the row `at` is ahead of the replay and ignores it. `buried` is the offset of its last tombstone.
+    `routed`: a kept route may hold it.
     """
 
     __slots__ = (
@@ -57,6 +62,7 @@ class Series:
         "openings",
         "partitionkey",
         "project",
+        "routed",
         "segment",
         "since",
         "slot",
@@ -86,6 +92,7 @@ class Series:
         self.asleep = False
         self.at: Position | None = None
         self.buried = -1
+        self.routed = False
         self.segment = -1
 
     @property
@@ -121,6 +128,7 @@ class Slot:
         "apply",
         "bundled",
         "bundled_timers",
+        "by_run",
         "decode",
         "encode",
         "hot",
@@ -131,6 +139,7 @@ class Slot:
         "on_timer",
         "open",
         "series",
+        "takes",
         "version",
     )
 
@@ -140,6 +149,8 @@ class Slot:
         bundled = getattr(processor, "bundled", True)
         self.bundled: bool = bundled is True
         self.bundled_timers: bool = bool(bundled)
+        self.takes: Collection[type[Any]] | None = getattr(processor, "takes", None)
+        self.by_run: Collection[type[Any]] = getattr(processor, "by_run", ())
         self.keys: Callable[[Event], Sequence[str]] = processor.keys
         self.open: Callable[[str], Any] = processor.open
         self.apply: Callable[[Any, Event, Rules], Iterable[Output]] = processor.apply
@@ -149,4 +160,4 @@ class Slot:
         self.encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
         self.decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(processor.state).decode
         self.series: dict[tuple[str, str], Series] = {}
-        self.hot = (self.series, self.apply, self.next_timer, self.encode, self.bundled)
+        self.hot: Hot = (self.apply, self.next_timer, self.encode, self.bundled)

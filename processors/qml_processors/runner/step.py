@@ -4,15 +4,15 @@ A step either happens whole or, where the processor raises, not at all: then the
 `failure`). `apply` is the hot loop; it is flat on purpose.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qml_processors.runner import failure
 from qml_processors.runner.cause import Cause
 from qml_processors.runner.derive import OutputError, derive
 from qml_processors.runner.position import Position
+from qml_processors.runner.routes import Route
 from qml_processors.runner.rules_schedule import Config
-from qml_processors.runner.series import ERROR_QUIET, Series, Slot
+from qml_processors.runner.series import ERROR_QUIET, Series
 from quantum_mlops.clock import MINUTE
 from quantum_mlops.events import Event
 
@@ -23,78 +23,64 @@ LATE_AFTER = 5 * MINUTE
 
 
 def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs as much as what it does
-    partition: "Partition", slots: Sequence[Slot], event: Event
+    partition: "Partition", route: Route, event: Event
 ) -> None:
-    """Show an event to each processor and each of its series, in order."""
+    """Show an event to each series of its route, in order."""
     now = partition.now
     config = partition.schedule.current
     rules = config.rules
-    source, event_id, partitionkey = event.source, event.id, event.partitionkey
+    source, event_id = event.source, event.id
     late = now - event.time > LATE_AFTER
     live = partition.until is None
     timers = partition.timers
-    for slot in slots:
-        try:
-            keys = slot.keys(event)
-            if not keys:
-                continue
-            if (many := len(keys)) > 1 and (keys[0] == keys[1] or (many > 2 and len(set(keys)) < many)):  # noqa: PLR2004 - mostly two
-                raise OutputError(f"keys repeat: {keys}")  # noqa: TRY301 - as if `keys` had raised
-        except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted and dead-lettered
-            failure.refuse(partition, slot, event, error)
+    for hot, series in route:
+        if series.asleep:
             continue
-        found, apply_to, next_timer, encode, bundled = slot.hot
-        bundled = bundled and live
-        for key in keys:
-            series = found.get((partitionkey, key))
-            if series is None:
-                series = found[partitionkey, key] = Series(slot, partitionkey, key)
-            elif series.asleep:
+        apply_to, next_timer, encode, bundled = hot
+        if series.since is None:
+            series.since = partition.batch_offset
+            partition.dirty.append(series)
+        series.last = now
+        series.source = source
+        series.id = event_id
+        series.openings = 0
+        series.late = late
+        derived = None
+        try:
+            state = series.state
+            if state is None:
+                series.project = event.project
+                state = series.state = series.slot.open(series.key)
+            before = encode(state) if bundled and live else None
+            outputs = apply_to(state, event, rules)
+            if outputs.__class__ is not tuple:
+                outputs = [*outputs]
+            timer = next_timer(state, rules)
+            if timer is not None and timer.__class__ is not int:
+                raise OutputError(f"next_timer returned {timer!r}")  # noqa: TRY301 - as if it had raised
+            if outputs:
+                derived = derive(series, outputs, Cause(now, source, event_id, late, config, before, event))
+        except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted, dead-lettered, reported
+            cause = Cause(now, source, event_id, late, config, None, event)
+            failure.fail(partition, series, cause, error)
+            continue
+        if derived is not None:
+            partition.outputs.adopt(series, derived)
+            if derived.forget:
+                failure.forget(partition, series, Cause(now, source, event_id, late, config))
                 continue
-            if series.since is None:
-                series.since = partition.batch_offset
-                partition.dirty.append(series)
-            series.last = now
-            series.source = source
-            series.id = event_id
-            series.openings = 0
-            series.late = late
-            derived = None
-            try:
-                state = series.state
-                if state is None:
-                    series.project = event.project
-                    state = series.state = slot.open(key)
-                before = encode(state) if bundled else None
-                outputs = apply_to(state, event, rules)
-                if outputs.__class__ is not tuple:
-                    outputs = [*outputs]
-                timer = next_timer(state, rules)
-                if timer is not None and timer.__class__ is not int:
-                    raise OutputError(f"next_timer returned {timer!r}")  # noqa: TRY301 - as if it had raised
-                if outputs:
-                    derived = derive(series, outputs, Cause(now, source, event_id, late, config, before, event))
-            except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted, dead-lettered, reported
-                cause = Cause(now, source, event_id, late, config, None, event)
-                failure.fail(partition, series, cause, error)
-                continue
-            if derived is not None:
-                partition.outputs.adopt(series, derived)
-                if derived.forget:
-                    failure.forget(partition, series, Cause(now, source, event_id, late, config))
-                    continue
-            if timer == series.timer == series.due and not series.errors:
-                continue  # as it was, and in time
-            series.timer = timer
-            if timer is not None and timer < now:
-                timer = now
-            if series.errors:
-                timer = failure.earlier(timer, series)
-            series.due = timer
-            if timer is not None:
-                entry = series.entry
-                if entry is None or timer < entry:
-                    timers.push(series, timer)
+        if timer == series.timer == series.due and not series.errors:
+            continue  # as it was, and in time
+        series.timer = timer
+        if timer is not None and timer < now:
+            timer = now
+        if series.errors:
+            timer = failure.earlier(timer, series)
+        series.due = timer
+        if timer is not None:
+            entry = series.entry
+            if entry is None or timer < entry:
+                timers.push(series, timer)
 
 
 def fire(partition: "Partition", series: Series, position: Position) -> None:

@@ -30,6 +30,8 @@ class ThresholdProcessor:
     name = "threshold"
     version = 1
     state = ThresholdState
+    takes = (MetricLogged, Job, RunEnded, RunStarted, Session)
+    by_run = (MetricLogged, RunEnded, RunStarted, Session)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The run's series for its metrics; the run's and the project's for jobs, sessions, starts and ends."""

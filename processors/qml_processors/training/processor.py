@@ -29,6 +29,7 @@ class TrainingProcessor:
     name = "training"
     version = 1
     state = TrainingState
+    takes = by_run = (MetricLogged, RunEnded)
 
     def keys(self, event: Event) -> Sequence[str]:
         """One series a run: its metrics and its end."""
