@@ -201,7 +201,13 @@ class Series:
         pytest.fail(f"{self.processor.name}: more than {most} timers without an event")
 
     def show(self, event, rules):
-        self.step(self.processor.apply(self.state, event, rules))
+        before = msgspec.msgpack.encode(self.state)
+        quiet = hasattr(self.processor, "opens") and not self.processor.opens(self.state, event, rules)
+        assert msgspec.msgpack.encode(self.state) == before
+        outputs = list(self.processor.apply(self.state, event, rules))
+        if quiet:
+            assert not any(getattr(output, "transition", "") in {"opened", "notice"} for output in outputs)
+        self.step(outputs)
         self.last = event.ingestedtime
 
 
@@ -246,6 +252,19 @@ def test_keys_are_ordered_strings_without_repeats_and_leave_the_event_alone(proc
         assert len(set(keys)) == len(keys)
         assert list(keys) == list(PROCESSORS[processor.name]().keys(event))
         assert encode(event) == before
+
+
+def test_what_a_processor_says_of_its_keys_holds(processor, events):
+    takes = getattr(processor, "takes", None)
+    by_run = getattr(processor, "by_run", ())
+    seen = {}
+    for event in events:
+        kind = event.data.__class__
+        keys = list(processor.keys(event))
+        if takes is not None and kind not in takes:
+            assert not keys
+        if kind in by_run:
+            assert seen.setdefault((kind, event.project, event.context.runid), keys) == keys
 
 
 def test_a_fresh_state_is_its_own_and_owes_no_timer(processor, events):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from qml_processors.base import Output, unpack_state
 from qml_processors.cost.idle import apply_session, on_session_timer, session_due
 from qml_processors.cost.job import apply_job, job_due, on_job_timer
+from qml_processors.cost.pace import LEAST_HOURS
 from qml_processors.cost.run import apply_run, on_run_timer, run_due
 from qml_processors.cost.spend import apply_spend, on_spend_timer, spend_due
 from qml_processors.cost.spikes import apply_backend, backend_due, on_backend_timer
@@ -59,6 +60,13 @@ class CostProcessor:
         if state.spend is not None:
             return apply_spend(state.spend, event, rule)
         return apply_session(state.session, event, rule) if state.session is not None else ()
+
+    def opens(self, state: CostState, event: Event, rules: Rules) -> bool:  # noqa: ARG002 - rules only forbid
+        """Whether the event tells a cost, or the backend's hours are known well enough to call one too busy."""
+        data = event.data
+        if data.__class__ is Job and data.cost is None:
+            return state.backend is not None and len(state.backend.pace.history) >= LEAST_HOURS - 1
+        return True
 
     def next_timer(self, state: CostState, rules: Rules) -> int | None:
         """Return when something closes, is found missing, or is forgotten."""

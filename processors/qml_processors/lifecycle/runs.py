@@ -59,6 +59,7 @@ class RunsProcessor:
     version = 1
     state = RunState
     takes = by_run = (RunHeartbeat, RunStarted, RunEnded)
+    bundled = "timers"
 
     def keys(self, event: Event) -> Sequence[str]:
         """The run of a start, a heartbeat or an end; none for other events."""

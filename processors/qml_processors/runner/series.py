@@ -17,9 +17,12 @@ from quantum_mlops.config.rules import Rules, Severity
 from quantum_mlops.events import Event
 
 Hot = tuple[
-    Callable[[Any, Event, Rules], Iterable[Output]], Callable[[Any, Rules], int | None], Callable[[Any], bytes], bool
+    Callable[[Any, Event, Rules], Iterable[Output]],
+    Callable[[Any, Rules], int | None],
+    Callable[[Any], bytes],
+    Callable[[Any, Event, Rules], bool] | None,
 ]
-"""What the hot loop needs of a slot: apply, next_timer, encode, bundled."""
+"""What the hot loop needs of a slot: apply, next_timer, encode, and opens (None: no event needs the state before)."""
 ERROR_QUIET = HOUR
 """A ProcessorError finding closes this long after the last error."""
 
@@ -111,6 +114,10 @@ class Series:
         return self.state is None and not self.open and not self.errors
 
 
+def _may_open(state: Any, event: Event, rules: Rules) -> bool:  # noqa: ARG001 - of a processor that does not say
+    return True
+
+
 def series_name(processor: str, partitionkey: str, key: str) -> str:
     """Return the name of a series; a `/` in the partition key is percent-encoded.
 
@@ -126,7 +133,6 @@ class Slot:
 
     __slots__ = (
         "apply",
-        "bundled",
         "bundled_timers",
         "by_run",
         "decode",
@@ -147,7 +153,6 @@ class Slot:
         self.name: str = processor.name
         self.version: int = processor.version
         bundled = getattr(processor, "bundled", True)
-        self.bundled: bool = bundled is True
         self.bundled_timers: bool = bool(bundled)
         self.takes: Collection[type[Any]] | None = getattr(processor, "takes", None)
         self.by_run: Collection[type[Any]] = getattr(processor, "by_run", ())
@@ -160,4 +165,5 @@ class Slot:
         self.encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
         self.decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(processor.state).decode
         self.series: dict[tuple[str, str], Series] = {}
-        self.hot: Hot = (self.apply, self.next_timer, self.encode, self.bundled)
+        opens = getattr(processor, "opens", _may_open) if bundled is True else None
+        self.hot: Hot = (self.apply, self.next_timer, self.encode, opens)

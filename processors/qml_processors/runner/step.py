@@ -36,7 +36,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
     for hot, series in route:
         if series.asleep:
             continue
-        apply_to, next_timer, encode, bundled = hot
+        apply_to, next_timer, encode, opens = hot
         if series.since is None:
             series.since = partition.batch_offset
             partition.dirty.append(series)
@@ -51,7 +51,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
             if state is None:
                 series.project = event.project
                 state = series.state = series.slot.open(series.key)
-            before = encode(state) if bundled and live else None
+            before = encode(state) if opens is not None and live and opens(state, event, rules) else None
             outputs = apply_to(state, event, rules)
             if outputs.__class__ is not tuple:
                 outputs = [*outputs]

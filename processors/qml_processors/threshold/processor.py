@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from qml_processors.base import Finding, Forget, Output, unpack_state
 from qml_processors.threshold.absence import absence_moment, miss, receive
-from qml_processors.threshold.bound import due_moment, find_end, hold, is_void
+from qml_processors.threshold.bound import due_moment, find_end, hold, is_broken, is_void
 from qml_processors.threshold.state import SILENT_AFTER, ThresholdState, rule_id
 from qml_processors.threshold.tally import drain, drain_moment, take_event
 from qml_processors.threshold.wording import close_watch, open_watch
@@ -83,6 +83,20 @@ class ThresholdProcessor:
                 if output is not None:
                     found = (*found, output)
         return found
+
+    def opens(self, state: ThresholdState, event: Event, rules: Rules) -> bool:  # noqa: ARG002 - no state can tell
+        """Whether a value breaks a bound, or a rule on sums is there."""
+        data = event.data
+        if data.__class__ is not MetricLogged:
+            return any(not rule.metric for rule in rules.threshold)
+        if data.nonfinite:
+            return True
+        values = data.values
+        for rule in rules.threshold:
+            metric = rule.metric
+            if not metric or ((value := values.get(metric)) is not None and is_broken(rule, value)):
+                return True
+        return False
 
     def next_timer(self, state: ThresholdState, rules: Rules) -> int | None:
         """Return the earliest instant at which a rule opens or closes by the log's clock, or the run is forgotten."""

@@ -69,6 +69,18 @@ class TrainingProcessor:
             found += take_gradient(state, data.gradient, event, rule)
         return found
 
+    def opens(self, state: TrainingState, event: Event, rules: Rules) -> bool:
+        """Whether it is a gradient, is not finite, or comes after enough losses for a stall."""
+        data = event.data
+        if data.__class__ is not MetricLogged:
+            return False
+        loss = state.loss
+        return (
+            data.gradient is not None
+            or loss.count - loss.since >= rules.training.stall_steps - 1
+            or bool(data.nonfinite)
+        )
+
     def next_timer(self, state: TrainingState, rules: Rules) -> int | None:
         """Ask at once where an open finding's rule is off; else when the run is over."""
         if state.open and not all(is_wanted(rules.training, name) for name in state.open):
