@@ -22,6 +22,7 @@ def test_a_metric_that_stays_away_opens_by_the_logs_clock_and_closes_when_it_is_
     assert said(run.until(HOUR)) == []
     (closed,) = run.metric(HOUR, acc=0.9)
     assert (closed.transition, closed.reason) == ("closed", "received again")
+    assert closed.annotations["summary"] == "acc is received again (run r1)"
 
 
 def test_a_metric_that_never_came_is_not_missed(stream, said):
@@ -49,6 +50,7 @@ def test_a_run_that_ended_misses_nothing_and_its_end_closes(stream, said):
     found = run.until(DAY + 2 * HOUR)
     assert said(found) == [("closed", "NoAccuracy/absent")]
     assert found[0].reason == "run ended"
+    assert found[0].annotations["summary"] == "acc is no longer waited for: run ended (run r2)"
 
 
 def test_a_run_that_was_killed_closes_after_two_days(stream, said):

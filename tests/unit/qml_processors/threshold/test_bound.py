@@ -135,6 +135,8 @@ def test_the_end_of_a_run_closes_and_forgets_a_minute_later_and_still_takes_what
     found = series.until(5 * SECOND + END_GRACE)
     assert said(found) == [("closed", "LowAccuracy/below")]
     assert found[0].reason == "run ended"
+    summary = "acc is no longer watched: run ended (run r1, last 0.1, bound 0.8)"
+    assert found[0].annotations["summary"] == summary, "the bound is broken to the end"
     assert isinstance(found[-1], Forget)
 
 
