@@ -151,13 +151,14 @@ def _versions(config: Config, status: Status | None) -> Iterator[Examined]:
         yield Examined("versions", "ok", text)
         return
     text = f"daemon {status.version}, {text}"
+    unknown = sum(partition.counts.unknown for partition in status.runner.partitions)
+    is_newer = any(_release(version) > _release(status.version) for version in writers)
+    if unknown or is_newer:
+        text = f"{text}; {unknown} events of types that the daemon does not know were kept"
     if status.state == "ready" and status.version != __version__:
         yield Examined("versions", "note", f"{text}; restart the daemon to run what is installed")
-    elif any(_release(version) > _release(status.version) for version in writers):
-        unknown = sum(partition.counts.unknown for partition in status.runner.partitions)
-        yield Examined("versions", "note", f"{text}; {unknown} events of types that the daemon does not know were kept")
     else:
-        yield Examined("versions", "ok", text)
+        yield Examined("versions", "note" if is_newer else "ok", text)
 
 
 def _spool_writers(folder: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """What `doctor` says of events that wait in a spool for a service: nobody but a shipper sends them."""
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +34,8 @@ def report_shipping(spool: Path) -> Iterator[Line]:
             yield "unsent", "note", f"{folder}: cannot be read: {error.strerror}"
             continue
         if sizes:
-            text = f"{folder}: {len(sizes)} segments, {sum(sizes) / 1024:.0f} KiB, not all of it sent"
-            yield "unsent", "note", f"{text}; programs that run send it, else: quantum-mlops ship --spool {folder}"
+            text = f"{folder}: {len(sizes)} segments, {_kibibytes(sum(sizes))}, not all of it sent; programs that run"
+            yield "unsent", "note", f"{text} send it, else: quantum-mlops ship --once --spool {folder} --target URL"
         yield from _report_rejected(folder)
 
 
@@ -44,4 +45,8 @@ def _report_rejected(spool: Path) -> Iterator[Line]:
         size = path.stat().st_size
     except OSError:  # nothing was ever rejected, or the folder's own line says that it cannot be read
         return
-    yield "rejected", "note", f"{path}: {size / 1024:.0f} KiB of events that the service refused, with the reasons"
+    yield "rejected", "note", f"{path}: {_kibibytes(size)} of events that the service refused, with the reasons"
+
+
+def _kibibytes(size_bytes: int) -> str:
+    return f"{math.ceil(size_bytes / 1024)} KiB"

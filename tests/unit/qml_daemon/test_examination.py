@@ -23,7 +23,8 @@ def test_doctor_counts_what_came_by_every_door_and_says_how_much_waits(tmp_path:
         status = read_status(config.state_dir / STATUS)
         assert status is not None
         (partition,) = status.runner.partitions
-        behind = replace(status.runner, partitions=[replace(partition, lag=20_000)])
+        counts = replace(partition.counts, unknown=2)
+        behind = replace(status.runner, partitions=[replace(partition, lag=20_000, counts=counts)])
         taken = IngestStats(requests=1, accepted=7, rejected={}, refused={}, waiting=3)
         intake = replace(status.intake, events=5)
         write_status(config.state_dir / STATUS, replace(status, runner=behind, ingest=taken, intake=intake))
@@ -33,3 +34,5 @@ def test_doctor_counts_what_came_by_every_door_and_says_how_much_waits(tmp_path:
     assert found["daemon"].text.endswith("12 events since its start")
     assert found["lag"].verdict == "note"
     assert found["lag"].text == "20000 records of the log not processed yet, 3 events received and not in the log yet"
+    assert found["versions"].verdict == "ok"
+    assert found["versions"].text.endswith("; 2 events of types that the daemon does not know were kept")

@@ -25,7 +25,8 @@ def test_what_was_not_sent_is_told_with_its_folder_and_the_mend(tmp_path: Path) 
     ((name, verdict, text),) = report_shipping(tmp_path)
     assert (name, verdict) == ("unsent", "note")
     assert text.startswith(f"{folder}: 2 segments, "), "the run that began, and its metric"
-    assert text.endswith(f"quantum-mlops ship --spool {folder}")
+    assert " 0 KiB" not in text
+    assert text.endswith(f"quantum-mlops ship --once --spool {folder} --target URL")
 
 
 def test_what_the_service_refused_is_told_where_it_is_kept(tmp_path: Path) -> None:
