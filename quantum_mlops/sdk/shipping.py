@@ -45,7 +45,7 @@ class Outbound:
         )
         if left:
             why = f" ({self.shipper.trouble})" if self.shipper is not None and self.shipper.trouble is not None else ""
-            size = f"{left / 1024:.0f} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"
+            size = f"{-(-left // 1024)} KiB" if left < 1024**2 else f"{left / 1024**2:.1f} MiB"
             say(
                 f"{size} of events are not at {target} yet{why}; they are kept in {folder}; to send them: "
                 f"quantum-mlops ship --once --spool {folder} --target {target}"

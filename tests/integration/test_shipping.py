@@ -143,7 +143,7 @@ def test_a_killed_trainers_spool_is_shipped_to_the_daemon_exactly_once(tmp_path,
 def test_shell_lines_reach_the_daemon_and_a_wrong_token_is_said(tmp_path, monitor, environ):
     line = '{"type": "metric.logged", "data": {"values": {"a": 7}}}\n'
     done = command(environ, "emit", "--run", "r1", stdin=line)
-    assert (done.returncode, done.stderr) == (0, "quantum-mlops emit: 1 events sent, 0 lines wrong\n")
+    assert (done.returncode, done.stderr) == (0, "quantum-mlops emit: 1 events taken, 0 lines wrong\n")
     assert monitor.events()[1] == {7.0}
     (tmp_path / "token").write_text("wrong-secret-of-nobody-00000")
     done = command(environ, "emit", "--run", "r1", stdin=line)

@@ -97,5 +97,5 @@ def _send_all(emission: "Emission", lines: Iterator[tuple[int, bytes]], *, numbe
             place = f"line {number}: " if numbered else ""
             print(f"quantum-mlops emit: {place}{error}", file=sys.stderr)
     if numbered:
-        print(f"quantum-mlops emit: {emission.written} events sent, {wrong} lines wrong", file=sys.stderr)
+        print(f"quantum-mlops emit: {emission.written} events taken, {wrong} lines wrong", file=sys.stderr)
     return wrong

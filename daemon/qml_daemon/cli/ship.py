@@ -72,7 +72,7 @@ def ship_spool(
         for number, handler in before.items():
             signal.signal(number, handler)
     counts = sidecar.counts
-    rest = f", {left.size_bytes / 1024:.0f} KiB left" if left.size_bytes else ""
+    rest = f", {-(-left.size_bytes // 1024)} KiB left" if left.size_bytes else ""
     why = f" ({left.trouble})" if left.trouble is not None else ""
     busy = f", {left.busy} running programs ship their own" if left.busy else ""
     done = f"{counts.acknowledged} events sent, {counts.rejected} rejected, {counts.removed} segments done"

@@ -47,7 +47,7 @@ def test_lines_become_events_in_their_order_with_what_they_say_themselves(emit, 
     ]
     stdin = "\n\n".join(map(json.dumps, lines)).encode()
     code, _, stderr = emit("--run", "r1", stdin=stdin)
-    assert (code, stderr) == (0, "quantum-mlops emit: 3 events sent, 0 lines wrong\n")
+    assert (code, stderr) == (0, "quantum-mlops emit: 3 events taken, 0 lines wrong\n")
     note, first, second = sorted(read_folder(tmp_path / "spool"), key=lambda event: (event.type, event.id))
     assert (first.data.values, first.context.runid, first.time) == ({"a": 1.0}, "own", 1_795_255_200 * 10**9)
     assert (second.data.values, second.context.runid) == ({"a": 2.0}, "r1")
@@ -92,7 +92,7 @@ def test_a_bad_line_is_named_with_its_number_and_the_others_are_sent(emit, tmp_p
     assert first.startswith("quantum-mlops emit: line 2: ")
     assert reason in first
     assert len(first) < 700
-    assert last == "quantum-mlops emit: 2 events sent, 1 lines wrong"
+    assert last == "quantum-mlops emit: 2 events taken, 1 lines wrong"
     assert len(read_folder(tmp_path / "spool")) == 2
 
 
@@ -120,7 +120,7 @@ def test_one_bad_event_from_options_is_one_line(emit):
 def test_a_service_gets_the_lines_and_the_spool_is_empty_then(emit, tmp_path, service):
     lines = b"".join(b'{"type": "metric.logged", "data": {"values": {"a": %d}}}\n' % number for number in range(2000))
     code, _, stderr = emit("--target", service.url, stdin=lines)
-    assert (code, stderr) == (0, "quantum-mlops emit: 2000 events sent, 0 lines wrong\n")
+    assert (code, stderr) == (0, "quantum-mlops emit: 2000 events taken, 0 lines wrong\n")
     assert service.values("a") == [float(number) for number in range(2000)]
     assert list((tmp_path / "spool").rglob("*.qseg")) == []
 
