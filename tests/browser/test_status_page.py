@@ -136,3 +136,23 @@ def test_a_daemon_that_stopped_is_said(browser, tmp_path):
     page.evaluate("refresh()")
     expect(page.locator("#service")).to_contain_text("not reached")
     context.close()
+
+
+def test_what_is_to_be_said_of_an_exporter_is_on_the_page(page, place):
+    note = "run iris/r1 tracks at http://elsewhere:5000, the exporter sends to http://here:5000"
+
+    def answer(route):
+        body = route.fetch().json()
+        body["remarks"] = [
+            {"name": "mlflow", "verdict": "ok", "text": "http://here:5000: 0 records behind"},
+            {"name": "mlflow", "verdict": "note", "text": note},
+        ]
+        route.fulfill(json=body)
+
+    page.route("**/api/v1/status", answer)
+    page.goto(place.address + "/")
+    rows = page.locator("#lag dd")
+    expect(page.locator("#lag dt", has_text="Exporter mlflow")).to_have_count(2)
+    expect(rows.filter(has_text="0 records behind")).to_have_count(1)
+    expect(rows.filter(has_text=note)).to_have_class("warning-text")
+    assert page.errors == []
