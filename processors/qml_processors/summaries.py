@@ -95,7 +95,7 @@ class SummariesProcessor:
         if data.__class__ is MetricLogged:
             _take_metrics(state, data.values)
         elif data.__class__ is Job:
-            pass
+            return ()
         elif isinstance(data, ShotsMeasured):
             counts["shots"] = counts.get("shots", 0) + data.shots
         elif isinstance(data, RunEnded) and state.series.startswith("run/"):
@@ -103,13 +103,15 @@ class SummariesProcessor:
         return ()
 
     def next_timer(self, state: SummaryState, rules: Rules) -> int | None:  # noqa: ARG002
-        """Return when the window or the run is summed up; None while nothing was counted."""
+        """Return when the window or the run is summed up, a run without an end when it was silent for long."""
         end = state.end
-        return end if end is not None else _end(state)
+        if end is not None or state.seen is None or not state.series.startswith("run/"):
+            return end
+        return state.seen + SILENT_AFTER
 
-    def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:  # noqa: ARG002
+    def on_timer(self, state: SummaryState, due: int, rules: Rules) -> Iterable[Output]:
         """Sum up what has ended."""
-        end = _end(state)
+        end = self.next_timer(state, rules)
         if end is None or end > due or state.start is None:
             return ()
         summary = _sum_up(state, state.start, end)
@@ -159,13 +161,6 @@ def _take_metrics(state: SummaryState, values: dict[str, float]) -> None:
             figures.high = value
         mean = figures.mean
         figures.mean = mean + (value / count - mean / count)  # no sum: it could overflow
-
-
-def _end(state: SummaryState) -> int | None:
-    """When this is summed up; a run of which no end is known, when it has been silent for long."""
-    if state.end is not None or state.seen is None or not state.series.startswith("run/"):
-        return state.end
-    return state.seen + SILENT_AFTER
 
 
 def _labels(state: SummaryState, kind: str, name: str) -> dict[str, str]:

@@ -5,8 +5,8 @@ holds (a refund or a correction), then by the emitter's time, then by the event'
 order of the events of a job leaves the same quote.
 """
 
-import hashlib
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Literal
 
 from msgspec import Struct
@@ -43,7 +43,7 @@ class Quote(Struct, frozen=True, array_like=True, gc=False):
 
 def mark_of(*parts: str) -> bytes:
     """Return 8 bytes that stand for a job's id or an event's (source, id)."""
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest()
+    return blake2b("\0".join(parts).encode(), digest_size=8).digest()
 
 
 def quotes_of(event: Event) -> list[Quote]:

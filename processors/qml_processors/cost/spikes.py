@@ -87,9 +87,11 @@ def apply_backend(state: BackendCost, event: Event, rule: CostRule) -> Iterable[
     if not isinstance(data, Job) or not is_on(rule, "CostSpike"):
         return ()
     state.seen = event.ingestedtime or 0
-    state.labels = {"backend": state.backend}
-    if event.project:
-        state.labels["project"] = event.project
+    labels = state.labels
+    if not labels or labels.get("project", "") != event.project:
+        state.labels = {"backend": state.backend, "project": event.project}
+        if not event.project:
+            del state.labels["project"]
     mark = mark_of(data.job_id)
     found = _hold_pace(state, event, data, mark, rule)
     quotes = quotes_of(event)
@@ -225,7 +227,7 @@ def _hold_pace(state: BackendCost, event: Event, data: Job, mark: bytes, rule: C
     else:
         state.begun = _remember(marks, mark)
     now = state.seen or 0
-    opened = next((cause for cause in _RATES if cause in state.open), None)
+    opened = next((cause for cause in _RATES if cause in state.open), None) if state.open else None
     ended = count_job(state.pace, min(event.time, now), failed=failed, learn=opened is None)
     limit = pace_limit(state.pace)
     if limit is None or not state.currency:

@@ -63,7 +63,7 @@ class JobsProcessor:
         if change is None:
             return ()
         found: tuple[Output, ...] = ()
-        if state.backend is not None:
+        if state.key != _PROJECT:
             stuck.arm(change.after, rule.stuck)
             stuck.note_look(state.table, rule.stuck, change.after, enabled=rule.stuck.enabled)
             if state.stuck:
@@ -83,7 +83,7 @@ class JobsProcessor:
         rule = rules.lifecycle
         due = state.seen + FORGOTTEN_AFTER
         if state.table.open:
-            looking = rule.enabled and rule.stuck.enabled and state.backend is not None
+            looking = rule.enabled and rule.stuck.enabled and state.key != _PROJECT
             look = stuck.next_look(state.table, rule.stuck, enabled=looking)
             if look is not None and look < due:
                 due = look

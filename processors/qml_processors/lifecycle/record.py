@@ -6,6 +6,7 @@ status was first received, which is a fact of the arrival.
 """
 
 import zlib
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -16,7 +17,14 @@ from quantum_mlops.timestamps import parse_time
 
 CODE_LENGTH = 64
 _FIRST_END = min(STATUS_RANKS[status] for status in TERMINAL_STATUSES)
+_LAST_TIMED = STATUS_RANKS["running"]
 _BY_RANK = {rank: status for status, rank in STATUS_RANKS.items()}
+
+
+@lru_cache(maxsize=256)
+def _digest(source: str) -> int:
+    return zlib.crc32(source.encode())
+
 
 Mark = tuple[int, str, str]
 """(provider time or 0, source, id): what decides between two emitters that tell different things."""
@@ -83,7 +91,9 @@ def merge(record: JobRecord, event: Event, data: Job) -> None:
     status = job_status(event.type)
     if status is not None:
         _take_status(record, status, event)
-    record.run = max(record.run, event.context.runid or "")
+    run = event.context.runid
+    if run is not None and run > record.run:
+        record.run = run
     if data.times is not None or data.failure is not None:
         _take_fields(record, event, data)
 
@@ -96,8 +106,8 @@ def _take_status(record: JobRecord, status: str, event: Event) -> None:
         record.due, record.stuck = None, False
     elif rank == record.rank and news < record.news:
         record.news = news
-    if status in {"created", "queued", "running"}:
-        first = (event.time, zlib.crc32(event.source.encode()))
+    if rank <= _LAST_TIMED:
+        first = (event.time, _digest(event.source))
         known: tuple[int, int] | None = getattr(record, status)
         if known is None or first < known:
             setattr(record, status, first)
@@ -139,7 +149,7 @@ def queue_seconds(record: JobRecord) -> float | None:
 
 def dwell_seconds(record: JobRecord, status: str) -> float | None:
     """Return how long an ended job was in a status, within one clock; None where that is not known."""
-    end = (record.end, zlib.crc32(record.news[1].encode()))
+    end = (record.end, _digest(record.news[1]))
     if status == "created":
         return _between(record.created, record.queued or record.running or end)
     if status == "queued":

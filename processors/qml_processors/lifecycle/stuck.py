@@ -6,6 +6,7 @@ earlier jobs spent in the status (an order statistic: it assumes no shape, only 
 margin goes beyond what so few jobs can bound: it is chosen, not derived.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from qml_processors.lifecycle.record import JobRecord
@@ -43,8 +44,7 @@ def limit_of(table: Table, status: str, rule: StuckRule) -> Limit:
 
 def arm(record: JobRecord, rule: StuckRule) -> None:
     """Set when to look at a job whose status is new: no limit can be shorter."""
-    status = record.status
-    if record.due is None and not record.stuck and status in WATCHED:
+    if record.due is None and not record.stuck and (status := record.status) in WATCHED:
         record.due = record.since + min(parse_duration(rule.least), _cap(rule, status))
 
 
@@ -52,8 +52,9 @@ def next_look(table: Table, rule: StuckRule, *, enabled: bool) -> int | None:
     """Return when the log's clock next decides something about a job that goes on, or earlier; None: never."""
     if not table.open:
         return None
-    if table.look is not None and table.look_for == rules_of(rule, enabled=enabled):
-        return table.look
+    look = table.look
+    if look is not None and table.look_for == rules_of(rule, enabled=enabled):
+        return look
     return min(_next(table, record, rule, enabled=enabled) for record in table.open.values())
 
 
@@ -73,7 +74,12 @@ def note_look(table: Table, rule: StuckRule, record: JobRecord | None, *, enable
 
 def rules_of(rule: StuckRule, *, enabled: bool) -> str:
     """Return what of the rule `next_look` depends on, as text."""
-    return f"{enabled:d} {rule.give_up} {rule.created} {rule.queued} {rule.running}"
+    return _rules_text(enabled, rule.give_up, rule.created, rule.queued, rule.running)
+
+
+@lru_cache(maxsize=64)
+def _rules_text(enabled: bool, *durations: str | None) -> str:  # noqa: FBT001 - a cache knows places, not names
+    return " ".join((f"{enabled:d}", *map(str, durations)))
 
 
 def _next(table: Table, record: JobRecord, rule: StuckRule, *, enabled: bool) -> int:

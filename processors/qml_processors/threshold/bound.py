@@ -29,16 +29,19 @@ def hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event)
     """Hold one value against one rule."""
     if value != value:  # noqa: PLR0124 - NaN; a call would cost as much as all the rest of a value that keeps its bound
         return None
-    name = rule_id(rule)
+    above = rule.above
+    name = rule_id(rule) if above is None else rule.name + "/above"
     mark = (event.source, event.time, event.id)
     latest = state.latest.get(name)
     if latest is not None and latest > mark and latest[0] == mark[0]:
         return None
     state.latest[name] = mark
-    if not is_broken(rule, value):
-        watch = state.watches.get(name)
-        return None if watch is None else _keep(state, name, watch, rule, value, event)
-    return _break(state, name, rule, value, event)
+    if (value > above) if above is not None else is_broken(rule, value):
+        return _break(state, name, rule, value, event)
+    if not state.watches:
+        return None
+    watch = state.watches.get(name)
+    return None if watch is None else _keep(state, name, watch, rule, value, event)
 
 
 def weigh(state: ThresholdState, rule: ThresholdRule, value: float, event: Event | Sight) -> Finding | None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from qml_processors.base import Finding, Forget, Output, unpack_state
 from qml_processors.threshold.absence import absence_moment, miss, receive
 from qml_processors.threshold.bound import due_moment, find_end, hold, is_broken, is_void
-from qml_processors.threshold.state import SILENT_AFTER, ThresholdState, rule_id
+from qml_processors.threshold.state import END_GRACE, SILENT_AFTER, ThresholdState, rule_id
 from qml_processors.threshold.tally import drain, drain_moment, take_event
 from qml_processors.threshold.wording import close_watch, open_watch
 from quantum_mlops.config.rules import Rules, ThresholdRule
@@ -88,7 +88,10 @@ class ThresholdProcessor:
         """Whether a value breaks a bound, or a rule on sums is there."""
         data = event.data
         if data.__class__ is not MetricLogged:
-            return any(not rule.metric for rule in rules.threshold)
+            for rule in rules.threshold:  # noqa: SIM110 - a generator takes twice as long
+                if not rule.metric:
+                    return True
+            return False
         if data.nonfinite:
             return True
         values = data.values
@@ -101,7 +104,8 @@ class ThresholdProcessor:
     def next_timer(self, state: ThresholdState, rules: Rules) -> int | None:
         """Return the earliest instant at which a rule opens or closes by the log's clock, or the run is forgotten."""
         seen = state.seen
-        due = find_end(state) if seen is None or state.ended is not None else seen + SILENT_AFTER
+        ended = state.ended
+        due = ended + END_GRACE if ended is not None else None if seen is None else seen + SILENT_AFTER
         if state.watches or state.tallies or state.received:
             for moment in _moments(state, rules):
                 if moment is not None and (due is None or moment < due):

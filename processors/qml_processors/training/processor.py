@@ -85,7 +85,8 @@ class TrainingProcessor:
         """Ask at once where an open finding's rule is off; else when the run is over."""
         if state.open and not all(is_wanted(rules.training, name) for name in state.open):
             return 0
-        return _end(state)
+        seen = state.seen
+        return seen + SILENT_AFTER if seen is not None and state.ended is None else _end(state)
 
     def on_timer(self, state: TrainingState, due: int, rules: Rules) -> Iterable[Output]:
         """Close what is owed; forget the run a minute after its end."""
