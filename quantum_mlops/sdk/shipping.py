@@ -74,7 +74,8 @@ def _start(settings: Settings, target: str, nonce: str, notices: Notices) -> "Sh
             say(f"the token for {address} travels unencrypted: use https:// outside of this machine")
         client = Client(address, credential)
         shipment = Shipment(folder, client, time.time_ns, notices.again)
-        shipper = Shipper(ProcessSource(folder, nonce), shipment, client, notices.again, random.random)
+        own = random.Random()  # noqa: S311 - jitter; the host's random numbers stay what its seed makes them
+        shipper = Shipper(ProcessSource(folder, nonce), shipment, client, notices.again, own.random)
         shipper.start()
     except (OSError, RuntimeError) as error:
         say(f"nothing is sent to {target} by this process: {describe(error)}; events stay in {folder}")

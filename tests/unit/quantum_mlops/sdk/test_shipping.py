@@ -1,5 +1,6 @@
 """The recorder with a service as target: what it costs the host, and what it does where nothing can be sent."""
 
+import random
 import subprocess
 import sys
 import threading
@@ -52,6 +53,18 @@ def test_flush_comes_back_at_its_deadline_and_the_trouble_is_named(settings, ser
     said = capfd.readouterr().err
     assert said.count("cannot be reached") == 2  # when it began, and at the end
     assert "KiB of events are not at" in said
+
+
+def test_a_service_that_is_away_leaves_the_hosts_random_numbers_as_they_were(settings, service):
+    service.stop()
+    random.seed(7)
+    before = random.getstate()
+    recorder = Recorder(Settings(spool=settings.spool, target=settings.target, flush_seconds=0.0))
+    recorder.log_metrics({"a": 1})
+    assert not recorder.flush(1.0)
+    assert recorder.stats().trouble is not None
+    recorder.close()
+    assert random.getstate() == before
 
 
 def test_no_thread_for_the_shipper_leaves_the_spool_to_others(settings, monkeypatch, capfd):
