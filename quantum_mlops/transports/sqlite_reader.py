@@ -104,8 +104,8 @@ class SqliteReader:
 
     def cursors(self, prefix: str) -> Mapping[str, bytes]:
         """See `Log.cursors`."""
-        sql = "SELECT name, position FROM cursors WHERE name >= ?1 AND substr(name, 1, length(?1)) = ?1"
-        return {name.decode(): position for name, position in self._rows(sql, (prefix,))}
+        sql = "SELECT name, position FROM cursors WHERE name >= ? AND substr(name, 1, length(?)) = ?"
+        return {name.decode(): position for name, position in self._rows(sql, (prefix, prefix, prefix))}
 
     def close(self) -> None:
         """Release all connections; idempotent."""
