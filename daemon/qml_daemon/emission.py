@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Raw, Struct
 
+from qml_daemon.ingest.nesting import MAX_DEPTH, nests_deeper
 from quantum_mlops.errors import UserError
 from quantum_mlops.events import Context
 from quantum_mlops.sdk.packing import full_type, merge_context, pack_data, pack_record
@@ -61,6 +62,8 @@ class Emission:
 
         """
         try:
+            if nests_deeper(line):
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
             packed = self._pack(_read(line))
         except _ERRORS as error:
             raise UserError(str(error)[:500] or type(error).__name__) from error

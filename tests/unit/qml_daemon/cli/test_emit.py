@@ -80,7 +80,7 @@ def test_lines_become_events_in_their_order_with_what_they_say_themselves(emit, 
         ),
         (b'{"type": "com.x", "data": {"a": "' + b"x" * 70_000 + b'"}}', "bytes of JSON, at most 65536"),
         (b'{"type": "com.x", "data": {"a": "' + b"x" * 3_000_000 + b'"}}', "a line has at most 1048576 bytes"),
-        (b'{"type": "com.x", "data": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "recursion"),
+        (b'{"type": "com.x", "data": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "nested deeper than 32 levels"),
         (b'{"type": "com.x", "data": {"a": 1e999}}', "out of range"),
     ],
 )
