@@ -80,8 +80,15 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911, PLR0912 - 
             return st.text(st.characters(exclude_categories=("Cs",)), min_size=least or 0, max_size=12)
         case inspect.IntType(ge=low, le=high):
             return st.integers(-(2**62) if low is None else low, 2**62 if high is None else high)
-        case inspect.FloatType(ge=low, le=high):
-            return st.floats(low, high, allow_nan=False, allow_infinity=False)
+        case inspect.FloatType(ge=low, le=high, gt=above, lt=below):
+            return st.floats(
+                low if above is None else above,
+                high if below is None else below,
+                exclude_min=above is not None,
+                exclude_max=below is not None,
+                allow_nan=False,
+                allow_infinity=False,
+            )
         case inspect.BoolType():
             return st.booleans()
         case inspect.BytesType():
