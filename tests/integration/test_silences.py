@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from qml_daemon.firing import read_alerts
 from quantum_mlops.events import MetricLogged
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
@@ -121,6 +123,21 @@ def test_a_silenced_alert_is_told_once_its_silence_is_ended(place):
     kinds = [name.split(".", 1)[1] for name in place.types(Stream.EVENTS) if "silence" in name]
     assert kinds == ["silence.created.v1", "silence.expired.v1"]
     assert "0 silences" in place.run("silence", "list").stdout
+
+
+def test_a_silence_says_what_it_takes_and_an_alert_names_the_silence_that_takes_it_alone(place):
+    assert "no alert fires now" in place.run("silence", "add", 'rule="Low/below"', 'run="none"').stdout
+    place.emit("a", 0.1)
+    place.emit("b", 0.1)
+    wait_for(lambda: len(read_alerts(place.folder / "state" / "outbox.sqlite")) == 2, "both alerts")
+    missed = place.run("silence", "add", 'rule="Low"').stdout
+    assert "note: it takes none of the 2 alerts that fire now (Low/below)" in missed
+    first = json.loads(place.run("alerts", "--json").stdout)["alerts"][0]["finding_id"]
+    shown = place.run("alerts", "show", first).stdout
+    (command,) = [line for line in shown.splitlines() if line.startswith("make it quiet: ")]
+    words = shlex.split(command.removeprefix("make it quiet: "))
+    assert words[:3] == ["quantum-mlops", "silence", "add"]
+    assert "it takes 1 of the 2 alerts that fire now" in place.run(*words[1:]).stdout
 
 
 @pytest.mark.parametrize(

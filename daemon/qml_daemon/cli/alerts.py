@@ -87,9 +87,11 @@ def show_alert(
 
         print(msgspec.json.encode({"alert": matching[0], "deliveries": told, "link": link}).decode())
         return
-    from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines
+    from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines, silence_command
+    from qml_daemon.cli.terminal import safe
 
     about = [] if link is None else [f"what it means, what to check: {link}"]
+    about += [f"make it quiet: {safe(silence_command(matching[0]))}"] if matching[0].status == "firing" else []
     print("\n".join([*finding_lines(matching[0]), *about, *evidence_lines(matching[0])]))
     print("\n".join(["deliveries:", *(f"  {delivery_line(one)}" for one in told)] if told else ["deliveries: none"]))
 

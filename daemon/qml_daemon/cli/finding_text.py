@@ -1,5 +1,7 @@
 """A finding as lines of text."""
 
+import re
+import shlex
 from collections.abc import Iterator
 
 from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
@@ -9,6 +11,9 @@ from qml_daemon.reproduction import bundle_absence
 from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND
 from quantum_mlops.timestamps import format_time
+
+_ESCAPED = re.compile(r'["\\]')
+_ESCAPE = r"\\\g<0>"
 
 
 def utc(time_ns: int) -> str:
@@ -41,6 +46,13 @@ def finding_lines(finding: FindingHistory) -> Iterator[str]:
     if values:
         yield f"  {' · '.join(map(safe, values))}"
     yield f"  id {finding.finding_id}"
+
+
+def silence_command(finding: FindingHistory) -> str:
+    """Return the command that makes this alert quiet, and no other one, for two hours."""
+    labels = sorted((name, text) for name, text in finding.labels.items() if name.isidentifier())
+    matchers = [f'{name}="{_ESCAPED.sub(_ESCAPE, text)}"' for name, text in labels]
+    return f"quantum-mlops silence add {' '.join(map(shlex.quote, matchers))} --for 2h"
 
 
 def evidence_lines(finding: FindingHistory) -> Iterator[str]:

@@ -52,8 +52,8 @@ def try_stored(
         trial = try_rules(reader, found.rules, _moment(since, system_clock()), _tell)
     finally:
         reader.close()
-    findings = [one for one in trial.findings if rule is None or one.rule == rule]
-    rules = [one for one in trial.rules if rule is None or one.rule == rule]
+    findings = [one for one in trial.findings if rule is None or rule in _names(one.rule)]
+    rules = [one for one in trial.rules if rule is None or rule in _names(one.rule)]
     if as_json:
         import msgspec
 
@@ -66,6 +66,9 @@ def try_stored(
         print("\n".join(finding_lines(one)), end="\n\n")
     if trial.begins > trial.since:
         print(f"note: the log begins at {utc(trial.begins)} only", file=sys.stderr)
+    if rule is not None and not rules:
+        there = ", ".join(one.rule for one in trial.rules) or "nothing"
+        print(f"note: nothing was found by a rule called {rule!r}, then or now; found was: {there}", file=sys.stderr)
     for each in rules:
         parts = [f"{each.opened} opened"]
         parts += [f"{each.per_day:.2g} a day"] if days >= 1 else []
@@ -75,6 +78,11 @@ def try_stored(
         print(f"{each.rule}: {counts}; with the rules that were in force: {each.found_before}")
     print(f"{len(findings)} findings ({trial.events:,} events replayed, until {utc(trial.until)})")
     return 0
+
+
+def _names(rule: str) -> tuple[str, str]:
+    """Return what a rule may be called: `LowAccuracy/below`, or as the configuration has it `LowAccuracy`."""
+    return rule, rule.partition("/")[0]
 
 
 def _moment(text: str, now: int) -> int:

@@ -33,6 +33,7 @@ def add_silence(
         _print_json(silence)
     else:
         print(_line(silence))
+        print(_effect(config, matchers))
         print(f"end it: quantum-mlops silence expire {silence['id']}")
 
 
@@ -81,6 +82,30 @@ def expire_silence(
         _print_json(silence)
     else:
         print(_line(silence))
+
+
+def _effect(config: Any, texts: list[str]) -> str:
+    """Say which firing alerts the matchers take: one that takes none is often a slip."""
+    from qml_daemon.cli.terminal import safe
+    from qml_daemon.configuration import read_config
+    from qml_daemon.firing import read_alerts
+    from qml_daemon.places import OUTBOX
+    from quantum_mlops.config.matcher import matches, parse_matcher
+    from quantum_mlops.errors import QuantumMlopsError
+
+    try:
+        alerts = read_alerts(read_config(config, os.environ).state_dir / OUTBOX)
+    except QuantumMlopsError as error:  # the silence is in force all the same
+        return f"which alerts it takes cannot be told here: {error}"
+    firing = [one for one in alerts if one.status == "firing"]
+    if not firing:
+        return "no alert fires now"
+    matchers = [parse_matcher(text) for text in texts]
+    taken = [one for one in firing if all(matches(each, one.routing_labels) for each in matchers)]
+    if taken:
+        return f"it takes {len(taken)} of the {len(firing)} alerts that fire now"
+    rules = ", ".join(sorted({one.rule for one in firing}))
+    return safe(f"note: it takes none of the {len(firing)} alerts that fire now ({rules})")
 
 
 def _call(config: Any, method: str, path: str, body: object = None) -> Any:

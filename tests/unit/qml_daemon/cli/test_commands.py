@@ -243,6 +243,14 @@ def test_alerts_show_links_to_the_page_on_the_rule_where_it_is_known_how_people_
     assert json.loads(run("alerts", "show", "3f", "--json")[1])["link"] == link
 
 
+@pytest.mark.usefixtures("log")
+def test_a_rule_that_found_nothing_is_named_by_the_trial_beside_those_that_did(run: Run) -> None:
+    code, _, stderr = run("rules", "test", "--rule", "CircutDrift", "--since", "2026-01-01T00:00:00Z")
+    assert code == 0
+    assert "nothing was found by a rule called 'CircutDrift', then or now; found was: CircuitDrift" in stderr
+    assert "called" not in run("rules", "test", "--rule", "CircuitDrift", "--since", "2026-01-01T00:00:00Z")[2]
+
+
 @pytest.mark.parametrize("group", [(), ("config",), ("receivers",)])
 def test_a_group_without_a_command_prints_its_help_as_it_is(run: Run, group: tuple[str, ...]) -> None:
     code, _, stderr = run(*group)
