@@ -10,11 +10,13 @@ import logging
 import os
 import socket
 import threading
+import time
 
 import uvicorn
 from starlette.applications import Starlette
 
 from qml_daemon.http.address import Address
+from qml_daemon.http.idle import HEAD_SECONDS, IdleConnections
 from quantum_mlops.errors import ConfigError
 
 STOP_SECONDS = 1.0
@@ -28,15 +30,17 @@ _logger = logging.getLogger("quantum_mlops.http")
 
 
 class _Server(uvicorn.Server):
-    """Wakes once a second for the Date header instead of ten times, and at once for the end."""
+    """Wakes once a second, for the Date header and idle connections, instead of ten times, and at once for the end."""
 
-    def __init__(self, settings: uvicorn.Config, stopping: asyncio.Event) -> None:
+    def __init__(self, settings: uvicorn.Config, stopping: asyncio.Event, head_seconds: float) -> None:
         super().__init__(settings)
         self._stopping = stopping
+        self._idle = IdleConnections(time.monotonic, head_seconds)
 
     async def main_loop(self) -> None:
         """Serve until the end."""
         while not await self.on_tick(0):
+            self._idle.sweep(self.server_state.connections)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
 
@@ -44,12 +48,14 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves one app on one address, in one thread. `start` once, then `begin_stop` and `close`.
 
+    A connection on which no whole head of a request came for `head_seconds` is closed.
+
     Raises:
         ConfigError: the address cannot be bound; the line names the port, the key and the mend.
 
     """
 
-    def __init__(self, app: Starlette, address: Address) -> None:
+    def __init__(self, app: Starlette, address: Address, head_seconds: float = HEAD_SECONDS) -> None:
         self._app = app
         self._socket = _bind(address)
         self.address = Address(*self._socket.getsockname()[:2])
@@ -72,7 +78,7 @@ class HttpServer:
         )
         settings.timeout_graceful_shutdown = GRACE_SECONDS  # type: ignore[assignment]  # typed as int, used as seconds
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # requests' errors are told by the app
-        self._server = _Server(settings, app.state.stopping)
+        self._server = _Server(settings, app.state.stopping, head_seconds)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
