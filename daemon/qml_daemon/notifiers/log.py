@@ -46,6 +46,6 @@ def format_alert(alert: Alert) -> str:
     labels = " ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "rule")
     values = " ".join(f"{name}={value:.6g}" for name, value in sorted(alert.values.items()))
     summary = alert.annotations.get("summary", "")
-    name = f"id={alert.finding_id[:12]}"
+    name = f"id={alert.finding_id[:12]}" if alert.finding_id else ""
     parts = (alert.status.upper(), alert.severity, alert.rule, labels, summary, values, name, alert.link)
     return " ".join(" ".join(part.split()) for part in parts if part)

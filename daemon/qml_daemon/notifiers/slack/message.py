@@ -112,7 +112,7 @@ def _small_print(alert: Alert) -> list[str]:
         notes.append("late: the data came more than five minutes after it was measured")
     if len(alert.open) > 1:
         notes.append(f"{len(alert.open)} findings with these labels")
-    look = f"look further: `quantum-mlops alerts show {alert.finding_id[:12]}`"
+    look = f"look further: `quantum-mlops alerts show {alert.finding_id[:12]}`" if alert.finding_id else ""
     return [text for text in (labels, " · ".join(notes), look) if text]
 
 

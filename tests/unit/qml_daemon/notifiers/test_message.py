@@ -13,6 +13,7 @@ from qml_daemon.demo.slack_rules import find_refusal
 from qml_daemon.notification import Notification, merge
 from qml_daemon.notifiers.slack.blocks import clip, escape
 from qml_daemon.notifiers.slack.message import build_message
+from qml_daemon.notifiers.trial import trial_notification
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "slack"
 MINUTE = 60_000_000_000
@@ -180,3 +181,9 @@ def test_an_alert_with_a_link_shows_it_whole_in_full_and_in_short(make_alert, ma
     assert texts.count(shown) == 6
     plain = build_message([make_notification(make_alert())])
     assert "what it means" not in json.dumps(plain)
+
+
+def test_a_test_message_names_no_alert_to_look_at() -> None:
+    text = json.dumps(build_message(trial_notification("team", 0)))
+    assert "nothing happened" in text
+    assert "alerts show" not in text
