@@ -1,6 +1,7 @@
 """`/api/v1/silences`: list, create, expire. A token's project bounds what it sees and what it can make quiet."""
 
 import os
+import re
 from http import HTTPStatus
 
 import msgspec
@@ -23,6 +24,7 @@ from quantum_mlops.timestamps import format_time, parse_time
 
 MAX_BODY_BYTES = 64 * 1024
 LONGEST = 366 * DAY
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class NewSilence(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +70,9 @@ def routes(keeper: SilenceKeeper, clock: Clock) -> list[BaseRoute]:
     @require("admin")
     async def create(request: Request) -> Response:
         silence = _read(await _body(request), request, clock())
+        known = keeper.get(silence.id)
+        if known is not None and not _is_visible(known, project_of(request)):
+            raise Problem(409, f"another silence is called {silence.id}; leave `id` out, or choose another")
         await _put(keeper, silence, "created", project_of(request))
         return _json(show(silence, clock()), HTTPStatus.CREATED)
 
@@ -141,9 +146,11 @@ def _read(body: bytes, request: Request, now: int) -> StoredSilence:
         matchers = [*(one for one in matchers if one.name != "project"), _project_matcher(project)]
     token = token_of(request)
     by = new.created_by or ("" if token is None else token.name)
-    name = new.id or os.urandom(6).hex()
+    name = os.urandom(6).hex() if new.id is None else new.id
+    if _ID.fullmatch(name) is None:
+        raise Problem(422, "id: up to 64 letters, digits, _ . and -, or leave it out")
     return StoredSilence(
-        id=name[:64], matchers=matchers, starts=starts, ends=ends, created_by=by[:128], comment=new.comment[:1024],
+        id=name, matchers=matchers, starts=starts, ends=ends, created_by=by[:128], comment=new.comment[:1024],
         created=now,
     )  # fmt: skip
 
