@@ -184,6 +184,6 @@ def test_an_alert_with_a_link_shows_it_whole_in_full_and_in_short(make_alert, ma
 
 
 def test_a_test_message_names_no_alert_to_look_at() -> None:
-    text = json.dumps(build_message(trial_notification("team", 0)))
+    text = json.dumps(build_message([trial_notification("team", 0)]))
     assert "nothing happened" in text
     assert "alerts show" not in text
