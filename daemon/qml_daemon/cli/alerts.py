@@ -88,7 +88,7 @@ def show_alert(
         print(msgspec.json.encode({"alert": matching[0], "deliveries": told, "link": link}).decode())
         return
     from qml_daemon.cli.finding_text import delivery_line, evidence_lines, finding_lines, silence_command
-    from qml_daemon.cli.terminal import safe
+    from qml_daemon.plain_text import safe
 
     about = [] if link is None else [f"what it means, what to check: {link}"]
     about += [f"make it quiet: {safe(silence_command(matching[0]))}"] if matching[0].status == "firing" else []

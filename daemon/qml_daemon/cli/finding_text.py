@@ -4,9 +4,10 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint, safe
+from qml_daemon.cli.terminal import SEVERITY_COLOURS, paint
 from qml_daemon.deliveries import Delivery
 from qml_daemon.finding import FindingHistory
+from qml_daemon.plain_text import safe
 from qml_daemon.reproduction import bundle_absence
 from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND

@@ -54,7 +54,8 @@ def list_jobs(
 
 
 def _line(job: "Job") -> str:
-    from qml_daemon.cli.terminal import paint, safe
+    from qml_daemon.cli.terminal import paint
+    from qml_daemon.plain_text import safe
 
     status = job.status or "(no status)"
     colour = {"completed": "green", "failed": "red", "cancelled": "yellow", "unknown": "yellow"}.get(status, "blue")

@@ -75,7 +75,7 @@ def replay_log(
         print(msgspec.json.encode(found).decode())
         return 0 if found.is_identical else 1
     from qml_daemon.cli.finding_text import utc
-    from qml_daemon.cli.terminal import safe
+    from qml_daemon.plain_text import safe
 
     for one in found.transitions:
         print(f"{utc(one.time)} {one.finding_id} {one.transition} {one.change:<7} {safe(one.rule)} [{one.verdict}]")
@@ -101,7 +101,7 @@ def _replay_finding(reader: "SqliteReader", prefix: str, *, as_json: bool) -> in
 
 
 def _line(found: "Reproduction") -> str:
-    from qml_daemon.cli.terminal import safe
+    from qml_daemon.plain_text import safe
 
     if found.verdict == "no bundle":
         return f"no bundle: {safe(found.reason or '')} (finding {found.finding_id})"

@@ -45,7 +45,8 @@ def list_runs(
 
 
 def _line(run: "Run") -> str:
-    from qml_daemon.cli.terminal import paint, safe
+    from qml_daemon.cli.terminal import paint
+    from qml_daemon.plain_text import safe
 
     colour = {"completed": "green", "failed": "red", "silent": "yellow", "cancelled": "yellow"}.get(run.status, "blue")
     jobs = " ".join(f"{count} {status}" for status, count in run.jobs.items())

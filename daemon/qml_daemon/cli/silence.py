@@ -86,10 +86,10 @@ def expire_silence(
 
 def _effect(config: Any, texts: list[str]) -> str:
     """Say which firing alerts the matchers take: one that takes none is often a slip."""
-    from qml_daemon.cli.terminal import safe
     from qml_daemon.configuration import read_config
     from qml_daemon.firing import read_alerts
     from qml_daemon.places import OUTBOX
+    from qml_daemon.plain_text import safe
     from quantum_mlops.config.matcher import matches, parse_matcher
     from quantum_mlops.errors import QuantumMlopsError
 
@@ -116,9 +116,11 @@ def _call(config: Any, method: str, path: str, body: object = None) -> Any:
 
 
 def _line(silence: dict[str, Any]) -> str:
+    from qml_daemon.plain_text import safe
+
     who = f" by {silence['created_by']}" if silence["created_by"] else ""
     why = f": {silence['comment']}" if silence["comment"] else ""
-    return (
+    return safe(
         f"{silence['id']} {silence['state']} {' '.join(silence['matchers'])}"
         f" until {silence['ends'][:16].replace('T', ' ')} UTC{who}{why}"
     )

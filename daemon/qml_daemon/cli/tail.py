@@ -103,7 +103,8 @@ def _json_line(record: "Record") -> str:
 
 
 def _line(record: "Record") -> str:
-    from qml_daemon.cli.terminal import paint, safe
+    from qml_daemon.cli.terminal import paint
+    from qml_daemon.plain_text import safe
     from quantum_mlops import codec
     from quantum_mlops.events import Event, short_name
     from quantum_mlops.timestamps import format_time

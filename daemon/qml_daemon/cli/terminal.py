@@ -1,4 +1,4 @@
-"""Text on a terminal: colours only where a person looks, and nothing that could steer the terminal."""
+"""Text on a terminal: colours only where a person looks."""
 
 import os
 import sys
@@ -16,12 +16,3 @@ def wants_colour(stream: TextIO | None = None) -> bool:
 def paint(text: str, colour: str, *, on: bool | None = None) -> str:
     """Return the text in a colour, where colours are wanted."""
     return f"\033[{_CODES[colour]}m{text}\033[0m" if (wants_colour() if on is None else on) else text
-
-
-def safe(text: str) -> str:
-    """Return foreign text on one line, without control characters.
-
-    >>> safe("job" + chr(27) + "[2J" + chr(10) + "two")
-    'job?[2J two'
-    """
-    return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))

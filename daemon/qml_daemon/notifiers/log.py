@@ -9,6 +9,7 @@ from msgspec import Struct
 from qml_daemon.alert import Alert
 from qml_daemon.notification import Notification
 from qml_daemon.notifiers.base import Pace
+from qml_daemon.plain_text import safe
 
 _logger = logging.getLogger("quantum_mlops.alerts")
 _LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
@@ -42,10 +43,10 @@ class LogNotifier:
 
 
 def format_alert(alert: Alert) -> str:
-    """Return the line of an alert, without line breaks whatever its texts hold."""
+    """Return the line of an alert, without line breaks and control characters whatever its texts hold."""
     labels = " ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "rule")
     values = " ".join(f"{name}={value:.6g}" for name, value in sorted(alert.values.items()))
     summary = alert.annotations.get("summary", "")
     name = f"id={alert.finding_id[:12]}" if alert.finding_id else ""
     parts = (alert.status.upper(), alert.severity, alert.rule, labels, summary, values, name, alert.link)
-    return " ".join(" ".join(part.split()) for part in parts if part)
+    return " ".join(safe(part) for part in parts if part)

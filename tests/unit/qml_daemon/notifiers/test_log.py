@@ -12,7 +12,7 @@ def test_an_alert_is_one_line_with_its_numbers(make_alert) -> None:
     assert line.startswith("FIRING critical CircuitDrift backend=ibm_hanoi project=iris qubits=0-1-2-3 two lines")
     assert "hellinger=0.08709" in line
     assert line.endswith("id=000102030405")
-    assert "\n" not in line
+    assert line.isprintable(), "a terminal or a log store is not steered by what users write"
 
 
 def test_severity_decides_the_level(make_alert, make_notification, caplog: pytest.LogCaptureFixture) -> None:
