@@ -77,7 +77,8 @@ class Processor(Protocol[S]):
     `bundled = False` says that findings need no evidence bundle, which saves encoding the state
     before each event; `bundled = "timers"` that those of `on_timer` alone have one. `takes` may name the classes
     of data that it ever has keys for, by default all; `by_run` those for which `keys` follows from the event's
-    project and run alone, so that it is not asked again for each event. An optional method `opens(state, event,
+    project and run alone (of a `Job` without cost and session also from type, backend and role), so that it is not
+    asked again for each event. An optional method `opens(state, event,
     rules) -> bool` says, changing nothing, whether `apply` may open or notice: where it says no the state is not
     encoded, and what would be opened after all had no bundle.
     """

@@ -65,7 +65,7 @@ class SummariesProcessor:
     version = 1
     state = SummaryState
     bundled = False
-    by_run = (MetricLogged, RunEnded, RunStarted, RunHeartbeat)
+    by_run = (MetricLogged, Job, RunEnded, RunStarted, RunHeartbeat)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The event's run, its project's window, and its backend's window where it is a job's."""

@@ -31,6 +31,7 @@ class CostProcessor:
     version = 1
     state = CostState
     takes = (Job, Session)
+    by_run = (Job,)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The job, its run, the project, the backend and the session, as far as the event speaks of their cost."""

@@ -32,7 +32,7 @@ class JobsProcessor:
     name = "lifecycle_jobs"
     version = 1
     state = JobsState
-    takes = (Job,)
+    takes = by_run = (Job,)
     bundled = "timers"
     """A full state costs more to encode than all the rest of an event; what timers find has its bundle."""
 

@@ -1,32 +1,33 @@
 """Routes: the series that an event touches, in the order in which they take it.
 
-Most events are metrics, whose series follow from their run: such a route is kept, so that the next metric of
-the run asks no processor and looks nothing up.
+Most events are metrics and jobs, whose series follow from few of their attributes: such a route is kept, so that
+the next event like it asks no processor and looks nothing up.
 """
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from qml_processors.runner import failure
 from qml_processors.runner.derive import OutputError
-from qml_processors.runner.series import Hot, Series, Slot
-from quantum_mlops.events import Event
+from qml_processors.runner.series import Series, Slot
+from quantum_mlops.events import Event, Job
 
 if TYPE_CHECKING:
     from qml_processors.runner.partition import Partition
 
-Route = list[tuple[Hot, Series]]
-_KEPT = 100_000
+Route = list[Series]
+_KEPT = 50_000
 
 
 class Audience:
-    """The slots that take one class of data, and the kept routes by (partition key, project, run); None: none is."""
+    """The slots that take one class of data, and the kept routes by place; None: none is kept."""
 
     __slots__ = ("kept", "slots")
 
     def __init__(self, slots: list[Slot], kind: type[Any]) -> None:
         self.slots = [slot for slot in slots if slot.takes is None or kind in slot.takes]
         steady = bool(self.slots) and all(kind in slot.by_run for slot in self.slots)
-        self.kept: dict[tuple[str, str, str | None], Route] | None = {} if steady else None
+        self.kept: dict[Hashable, Route] | None = {} if steady else None
 
 
 class Routes:
@@ -45,7 +46,14 @@ class Routes:
         kept = audience.kept
         if kept is None:
             return _trace(partition, audience.slots, event)[0]
-        place = (event.partitionkey, event.project, event.context.runid)
+        place: Hashable
+        if kind is Job:
+            data: Any = event.data
+            if data.cost is not None or data.session_id is not None:
+                return _trace(partition, audience.slots, event)[0]
+            place = (event.type, data.backend, data.role, event.context.runid, event.partitionkey, event.project)
+        else:
+            place = (event.context.runid, event.partitionkey, event.project)
         route = kept.get(place)
         if route is None:
             route, sound = _trace(partition, audience.slots, event)
@@ -61,11 +69,11 @@ class Routes:
                     audience.kept.clear()
 
 
-def _keep(kept: dict[tuple[str, str, str | None], Route], place: tuple[str, str, str | None], route: Route) -> None:
+def _keep(kept: dict[Hashable, Route], place: Hashable, route: Route) -> None:
     if len(kept) >= _KEPT:
         kept.clear()
     kept[place] = route
-    for _, series in route:
+    for series in route:
         series.routed = True
 
 
@@ -83,10 +91,10 @@ def _trace(partition: "Partition", slots: list[Slot], event: Event) -> tuple[Rou
             failure.refuse(partition, slot, event, error)
             sound = False
             continue
-        found, hot = slot.series, slot.hot
+        found = slot.series
         for key in keys:
             series = found.get((partitionkey, key))
             if series is None:
                 series = found[partitionkey, key] = Series(slot, partitionkey, key)
-            route.append((hot, series))
+            route.append(series)
     return route, sound

@@ -57,6 +57,7 @@ class Series:
         "entry",
         "error_last",
         "errors",
+        "hot",
         "id",
         "key",
         "last",
@@ -76,6 +77,7 @@ class Series:
 
     def __init__(self, slot: "Slot", partitionkey: str, key: str) -> None:
         self.slot = slot
+        self.hot = slot.hot
         self.partitionkey = partitionkey
         self.key = key
         self.state: Any = None

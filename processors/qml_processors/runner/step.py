@@ -33,10 +33,10 @@ def apply(  # noqa: C901, PLR0912, PLR0915 - the hot loop is flat: a call costs 
     late = now - event.time > LATE_AFTER
     live = partition.until is None
     timers = partition.timers
-    for hot, series in route:
+    for series in route:
         if series.asleep:
             continue
-        apply_to, next_timer, encode, opens = hot
+        apply_to, next_timer, encode, opens = series.hot
         if series.since is None:
             series.since = partition.batch_offset
             partition.dirty.append(series)

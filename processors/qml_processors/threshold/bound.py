@@ -17,6 +17,8 @@ from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.rules import ThresholdRule
 from quantum_mlops.events import Event, Job
 
+Mark = tuple[str, int, str]
+
 
 def is_broken(rule: ThresholdRule, value: float) -> bool:
     """Tell whether a value breaks the rule's bound."""
@@ -25,13 +27,12 @@ def is_broken(rule: ThresholdRule, value: float) -> bool:
     return rule.below is not None and value < rule.below
 
 
-def hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event) -> Finding | None:
-    """Hold one value against one rule."""
+def hold(state: ThresholdState, rule: ThresholdRule, value: float, event: Event, mark: Mark) -> Finding | None:
+    """Hold one value against one rule; `mark` is the event's (source, time, id)."""
     if value != value:  # noqa: PLR0124 - NaN; a call would cost as much as all the rest of a value that keeps its bound
         return None
     above = rule.above
     name = rule_id(rule) if above is None else rule.name + "/above"
-    mark = (event.source, event.time, event.id)
     latest = state.latest.get(name)
     if latest is not None and latest > mark and latest[0] == mark[0]:
         return None

@@ -31,7 +31,7 @@ class ThresholdProcessor:
     version = 1
     state = ThresholdState
     takes = (MetricLogged, Job, RunEnded, RunStarted, Session)
-    by_run = (MetricLogged, RunEnded, RunStarted, Session)
+    by_run = (MetricLogged, Job, RunEnded, RunStarted, Session)
 
     def keys(self, event: Event) -> Sequence[str]:
         """The run's series for its metrics; the run's and the project's for jobs, sessions, starts and ends."""
@@ -65,6 +65,7 @@ class ThresholdProcessor:
         state.project = event.project
         found: Iterable[Output] = ()
         values = data.values
+        mark = (event.source, event.time, event.id)
         for rule in rules.threshold:
             metric = rule.metric
             value = values.get(metric)
@@ -79,7 +80,7 @@ class ThresholdProcessor:
             if (rule.project is None or rule.project == event.project) and (
                 rule.phase is None or rule.phase == data.phase
             ):
-                output = hold(state, rule, value, event) if rule.absent is None else receive(state, rule, event)
+                output = hold(state, rule, value, event, mark) if rule.absent is None else receive(state, rule, event)
                 if output is not None:
                     found = (*found, output)
         return found

@@ -33,7 +33,7 @@ def take_event(state: ThresholdState, rule: ThresholdRule, event: Event) -> Find
         return None
     rank, amount = weight
     if rule.per == "job":
-        return hold(state, rule, amount, event)
+        return hold(state, rule, amount, event, (event.source, event.time, event.id))
     tally = state.tallies.get(rule.name)
     if tally is None or tally.subject != subject_of(rule):
         tally = state.tallies[rule.name] = Tally(subject=subject_of(rule), first=event.time)

@@ -6,7 +6,7 @@ from qml_processors.base import Forget
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.series import Series, Slot
 from quantum_mlops.codec import decode, encode
-from quantum_mlops.events import Context, Event, MetricLogged, RunHeartbeat, type_name
+from quantum_mlops.events import Context, Cost, Event, Job, MetricLogged, Money, RunHeartbeat, type_name
 
 START = 1_800_000_000_000_000_000
 
@@ -55,7 +55,7 @@ def routes_of(*processors):
 
 
 def keys_of(route):
-    return [series.key for _, series in route]
+    return [series.key for series in route]
 
 
 def test_a_run_s_route_is_found_once_and_holds_the_same_series(bench):
@@ -101,11 +101,25 @@ def test_keys_that_raise_are_asked_again_and_dead_lettered_each_time(bench):
 def test_a_series_that_goes_leaves_no_route_behind(bench):
     asked = asking(bench)
     partition, find = routes_of(asked)
-    ((_, series),) = find(event())
+    (series,) = find(event())
     partition.routes.drop(series)
     slot = partition.slots["asked"]
     del slot.series["p", "r"]
-    ((_, again),) = find(event())
+    (again,) = find(event())
     assert isinstance(again, Series)
     assert again is not series
     assert slot.series["p", "r"] is again
+
+
+def test_jobs_are_told_apart_by_type_and_backend_and_those_with_a_cost_are_always_asked_about(bench):
+    asked = asking(bench, takes=(Job,), by_run=(Job,))
+    _, find = routes_of(asked)
+    plain = Job(job_id="j", backend="hanoi")
+    for kind in ("job.created", "job.completed", "job.created"):
+        find(event(kind, run=kind, data=plain))
+    find(event("job.created", run="job.created", data=Job(job_id="k", backend="kyiv")))
+    assert asked.runs == ["job.created", "job.completed", "job.created"]
+    dear = Job(job_id="j", backend="hanoi", cost=Cost(final=Money(amount="1", currency="USD")))
+    for _ in range(2):
+        find(event("job.completed", run="dear", data=dear))
+    assert asked.runs[3:] == ["dear", "dear"]
