@@ -71,21 +71,13 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """Return the one connection that writes; makes the file, readable by its owner only, where there is none."""
     if not path.exists():
         path.touch(mode=0o600)
-    connection = _connect(f"file:{quote(str(path))}?mode=rw")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA busy_timeout = 2000")
-    connection.execute("PRAGMA cache_size = -8192")
-    connection.execute("PRAGMA journal_size_limit = 16777216")
-    return connection
+    pragmas = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 2000", "cache_size = -8192")
+    return _connect(f"file:{quote(str(path))}?mode=rw", *pragmas, "journal_size_limit = 16777216")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Return a connection that can neither write nor checkpoint."""
-    connection = _connect(f"file:{quote(str(path))}?mode=ro")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA busy_timeout = 1000")
-    return connection
+    return _connect(f"file:{quote(str(path))}?mode=ro", "wal_autocheckpoint = 0", "busy_timeout = 1000")
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
@@ -94,7 +86,12 @@ def is_current(connection: sqlite3.Connection) -> bool:
     return found == [APPLICATION_ID, VERSION]
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(uri: str, *pragmas: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA mmap_size = 0")
+    try:
+        for pragma in ("mmap_size = 0", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:  # a damaged file says so at the first look
+        connection.close()
+        raise
     return connection
