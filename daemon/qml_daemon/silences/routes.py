@@ -3,9 +3,10 @@
 import os
 import re
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +20,11 @@ from qml_daemon.silences.keeper import Change, SilenceKeeper
 from quantum_mlops.clock import DAY, Clock
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.matcher import Matcher, parse_matcher
-from quantum_mlops.errors import LogError
+from quantum_mlops.errors import EventTooLargeError, LogError
 from quantum_mlops.timestamps import format_time, parse_time
 
 MAX_BODY_BYTES = 64 * 1024
+MOST_MATCHERS = 64
 LONGEST = 366 * DAY
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -30,7 +32,7 @@ _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class NewSilence(Struct, kw_only=True, forbid_unknown_fields=True):
     """What to make quiet. `matchers` as routes have them; it lasts `for`, or until `ends` (RFC 3339)."""
 
-    matchers: list[str]
+    matchers: Annotated[list[str], Meta(max_length=MOST_MATCHERS)]
     for_: str | None = msgspec.field(default=None, name="for")
     starts: str | None = None
     ends: str | None = None
@@ -112,6 +114,8 @@ async def _put(keeper: SilenceKeeper, silence: StoredSilence, change: Change, pr
         await keeper.put(silence, change, project)
     except (InboxFullError, InboxClosedError, LogError) as error:
         raise Problem(503, str(error), {"Retry-After": "1"}) from error
+    except EventTooLargeError as error:
+        raise Problem(413, f"the silence is too large to be recorded: {error}") from error
     except ValueError as error:
         raise Problem(409, str(error)) from error
 

@@ -66,3 +66,13 @@ def test_a_pattern_that_could_stop_the_daemon_is_refused(address: str) -> None:
     answer = ask(address, "iris", "POST", body={"matchers": ['run=~"(a+)+$"'], "for": "1h"})
     assert answer.status_code == 422
     assert "may take too long to match" in answer.json()["detail"]
+
+
+def test_more_than_the_log_takes_of_a_silence_is_refused(address: str) -> None:
+    many = {"matchers": [f'x{number}="a"' for number in range(65)], "for": "1h"}
+    answer = ask(address, "iris", "POST", body=many)
+    assert (answer.status_code, "length <= 64" in answer.json()["detail"]) == (422, True)
+    large = {"matchers": [f'x{number}="{"a" * 1000}"' for number in range(63)], "for": "1h"}
+    answer = ask(address, "iris", "POST", body=large)
+    assert answer.status_code == 413
+    assert "too large to be recorded" in answer.json()["detail"]
