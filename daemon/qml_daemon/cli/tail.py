@@ -10,6 +10,7 @@ import typer
 from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from quantum_mlops.events import Event
     from quantum_mlops.transports.base import Record, Stream
     from quantum_mlops.transports.sqlite_reader import SqliteReader
 
@@ -105,7 +106,6 @@ def _json_line(record: "Record") -> str:
 def _line(record: "Record") -> str:
     from qml_daemon.cli.terminal import paint
     from qml_daemon.plain_text import safe
-    from quantum_mlops import codec
     from quantum_mlops.events import Event, short_name
     from quantum_mlops.timestamps import format_time
 
@@ -119,9 +119,25 @@ def _line(record: "Record") -> str:
     context = event.context
     places = (("run", context.runid), ("step", context.step), ("experiment", context.experimentid))
     where = " ".join(f"{name}={safe(str(value))}" for name, value in places if value is not None)
-    short = _shorten(safe(codec.encode_data(event.data).decode("utf-8", "replace")))
+    short = _shorten(safe(_text(event)))
     name = paint(f"{short_name(event.type) or safe(event.type):<20}", "bold")
     return " ".join(part for part in (when, name, safe(event.partitionkey), where, short) if part)
+
+
+def _text(event: "Event") -> str:
+    import msgspec
+
+    from quantum_mlops import codec
+    from quantum_mlops.events import SummaryMade
+    from quantum_mlops.timestamps import format_time
+
+    encoded = codec.encode_data(event.data)
+    if not isinstance(event.data, SummaryMade):
+        return encoded.decode("utf-8", "replace")
+    # The window as people read it, and what it holds; where it comes from stands before it.
+    start, end = (format_time(moment)[:19].replace("T", " ") for moment in (event.data.start, event.data.end))
+    told = {name: value for name, value in msgspec.json.decode(encoded).items() if name not in {"start", "end"}}
+    return f"{start} to {end if start[:10] != end[:10] else end[11:]} {msgspec.json.encode(told).decode()}"
 
 
 def _shorten(text: str) -> str:

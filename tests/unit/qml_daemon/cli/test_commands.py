@@ -12,7 +12,7 @@ from qml_daemon.alert import Alert
 from qml_daemon.cli import main
 from qml_daemon.delivery.store import OutboxStore
 from quantum_mlops.clock import DAY, SECOND, ManualClock
-from quantum_mlops.events import Event, Evidence, FindingChanged, MetricLogged, type_name
+from quantum_mlops.events import Event, Evidence, FindingChanged, MetricLogged, SummaryMade, type_name
 from quantum_mlops.transports.base import Commit, DeadLetter
 from quantum_mlops.transports.sqlite import SqliteLog
 
@@ -298,6 +298,20 @@ def test_tail_shows_the_last_ones(run: Run) -> None:
         f"12:00:00.000 spool no event x\n12:00:00.000 processor:drift too many (qml://h/n?, 7) ?[2J{'y' * 155}…\n"
     )
     assert run("tail", "summaries")[1] == ""
+
+
+@pytest.mark.usefixtures("log")
+def test_tail_shows_the_window_of_a_summary_as_times(run: Run, tmp_path: Path) -> None:
+    data = SummaryMade(series="iris/summaries/project", start=NOW, end=NOW + 60 * SECOND, counts={"job.created": 3})
+    made = Event(id="1", source="s", type=type_name("summary.window"), time=NOW, partitionkey="iris", data=data)
+    log = SqliteLog(tmp_path / "state" / "store.sqlite", clock=ManualClock(NOW))
+    log.commit(0, Commit(summaries=[made], watermark=b""))
+    log.close()
+    assert run("tail", "summaries")[1] == (
+        "12:00:00.000 summary.window       iris 2026-11-20 12:00:00 to 12:01:00"
+        ' {"series":"iris/summaries/project","counts":{"job.created":3}}\n'
+    )
+    assert json.loads(run("tail", "summaries", "--json")[1])["data"]["start"] == NOW
 
 
 @pytest.mark.usefixtures("log")
