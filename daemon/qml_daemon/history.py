@@ -1,7 +1,9 @@
 """What the log says of findings: each with its life, folded from its transitions."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from qml_daemon.finding import FindingHistory, fold_finding
 from qml_daemon.places import store_path
@@ -28,8 +30,25 @@ def open_store(config: Config, path: Path | None = None) -> SqliteReader:
         raise UserError("this log is in memory ([log] kind) and ends with the daemon; there is no file to read")
     place = path or store_path(config)
     if not is_file(place):
-        raise UserError(f"{place}: no log there yet; start `quantum-mlops daemon`, or name its --config")
+        raise UserError(f"{place}: no log there yet; {_where_it_may_be(os.environ.get('QML_TARGET', ''))}")
     return SqliteLog.open_reader(place)
+
+
+def _where_it_may_be(target: str) -> str:
+    """Say what to do where there is no log; of a target that is a service only the host, it may hold a secret.
+
+    >>> _where_it_may_be("https://monitor.example:8765/qml")
+    'programs here send to the service at monitor.example (QML_TARGET): its page and its commands are there'
+    >>> _where_it_may_be("http://[monitor")
+    'start `quantum-mlops daemon`, or name its --config'
+    """
+    try:
+        host = urlsplit(target).hostname if target.startswith(("http://", "https://")) else None
+    except ValueError:  # no address; whoever sends is told so
+        host = None
+    if host is None:
+        return "start `quantum-mlops daemon`, or name its --config"
+    return f"programs here send to the service at {host} (QML_TARGET): its page and its commands are there"
 
 
 def read_records(reader: SqliteReader, stream: Stream, start: dict[int, int] | None = None) -> Iterator[Record]:

@@ -136,6 +136,16 @@ def test_without_a_log_the_readers_say_what_to_start(run: Run, tmp_path: Path) -
         )
 
 
+def test_where_programs_send_to_a_service_the_readers_say_so_and_no_secret(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QML_TARGET", "http://me:verysecret@monitor.example:8765")
+    code, _, stderr = run("alerts")
+    assert code == 2
+    assert "the service at monitor.example (QML_TARGET)" in stderr
+    assert "verysecret" not in stderr
+
+
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of another user: nothing in it can be looked at, also where the tests run as root."""
