@@ -43,6 +43,16 @@ def parse_matcher(text: str) -> Matcher:
     return Matcher(name=name, operator=cast('Literal["=", "!=", "=~", "!~"]', operator), value=value)
 
 
+def format_matcher(matcher: Matcher) -> str:
+    r"""Return the text that `parse_matcher` makes the same matcher of.
+
+    >>> format_matcher(Matcher(name="run", operator="=", value='the "first"'))
+    'run="the \\"first\\""'
+    """
+    value = matcher.value if "~" in matcher.operator else matcher.value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{matcher.name}{matcher.operator}"{value}"'
+
+
 def matches(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     """Return whether `labels` satisfy the matcher; an absent label is the empty text. Patterns match whole.
 

@@ -1,6 +1,5 @@
 """A finding as lines of text."""
 
-import re
 import shlex
 from collections.abc import Iterator
 
@@ -11,10 +10,8 @@ from qml_daemon.plain_text import safe
 from qml_daemon.reproduction import bundle_absence
 from qml_daemon.rows import annotation_rows, detail_row, title, value_rows
 from quantum_mlops.clock import SECOND
+from quantum_mlops.config.matcher import Matcher, format_matcher
 from quantum_mlops.timestamps import format_time
-
-_ESCAPED = re.compile(r'["\\]')
-_ESCAPE = r"\\\g<0>"
 
 
 def utc(time_ns: int) -> str:
@@ -52,7 +49,7 @@ def finding_lines(finding: FindingHistory) -> Iterator[str]:
 def silence_command(finding: FindingHistory) -> str:
     """Return the command that makes this alert quiet, and no other one, for two hours."""
     labels = sorted((name, text) for name, text in finding.labels.items() if name.isidentifier())
-    matchers = [f'{name}="{_ESCAPED.sub(_ESCAPE, text)}"' for name, text in labels]
+    matchers = [format_matcher(Matcher(name=name, operator="=", value=text)) for name, text in labels]
     return f"quantum-mlops silence add {' '.join(map(shlex.quote, matchers))} --for 2h"
 
 

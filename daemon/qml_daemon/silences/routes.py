@@ -19,7 +19,7 @@ from qml_daemon.ingest.inbox import InboxClosedError, InboxFullError
 from qml_daemon.silences.keeper import Change, SilenceKeeper
 from quantum_mlops.clock import DAY, Clock
 from quantum_mlops.config.duration import parse_duration
-from quantum_mlops.config.matcher import Matcher, parse_matcher
+from quantum_mlops.config.matcher import Matcher, format_matcher, parse_matcher
 from quantum_mlops.errors import EventTooLargeError, LogError
 from quantum_mlops.timestamps import format_time, parse_time
 
@@ -101,7 +101,7 @@ def show(silence: StoredSilence, now: int) -> ShownSilence:
     return ShownSilence(
         id=silence.id,
         state="active" if silence.lasts(now) else "expired" if silence.ends <= now else "pending",
-        matchers=[f'{one.name}{one.operator}"{one.value}"' for one in silence.matchers],
+        matchers=[format_matcher(one) for one in silence.matchers],
         starts=format_time(silence.starts),
         ends=format_time(silence.ends),
         created_by=silence.created_by,
