@@ -1,7 +1,7 @@
 """Half an hour of the whole service: 2,000 events a second, receivers and MLflow going up and down, the daemon killed.
 
-Everything real: a trainer's process with the SDK, spool, daemon, exporter, an MLflow server, a webhook. Two thirds of
-the time things fail; in the last third the daemon lives on, so that its memory can be told. QML_SOAK_SECONDS shortens it.
+Everything real: a trainer's process with the SDK, spool, daemon, exporter, an MLflow server, a webhook. In the first
+third things fail; then the daemon lives on, so that its memory can be told. QML_SOAK_SECONDS shortens it.
 """
 
 import os
@@ -19,10 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from qml_daemon.exporters.status import read_exporter_status
 from qml_daemon.status import read_status
+from quantum_mlops.clock import SECOND
 from quantum_mlops.events import Event, FindingChanged
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
@@ -207,7 +209,7 @@ def test_nothing_is_lost_and_nothing_twice_while_everything_fails_and_memory_sta
     )
     try:
         began = time.monotonic()
-        _let_fail(chance, began + SECONDS * 2 / 3, daemon, mlflow, webhook)
+        _let_fail(chance, began + SECONDS / 3, daemon, mlflow, webhook)
         webhook.is_down = False
         samples = []
         while trainer.poll() is None:
@@ -216,23 +218,16 @@ def test_nothing_is_lost_and_nothing_twice_while_everything_fails_and_memory_sta
         sent, runs, dropped = map(int, trainer.communicate()[0].split())
         assert (trainer.returncode, dropped) == (0, 0)
         wait_for(lambda: not list((state / "spool").glob("*.qseg")), "the spool to be empty", 120)
-        _check_log(state, sent, runs)
-        outbox = sqlite3.connect(f"file:{state}/outbox.sqlite?mode=ro", uri=True)
-        waiting = "SELECT count(*) FROM outbox WHERE status = 'waiting'"
-        wait_for(lambda: outbox.execute(waiting).fetchone()[0] == 0, "every alert to be told", 180)
-        failed = outbox.execute("SELECT count(*) FROM outbox WHERE status = 'failed'").fetchone()[0]
-        outbox.close()
-        assert failed == 0
-        (tmp_path / "texts").write_text("\n".join(webhook.texts))
-        _check_told(webhook.texts, runs, daemon.kills)
+        kept = samples[int(len(samples) * WARM_UP_SHARE) :]
+        print(f"{sent} events, {runs} runs, {daemon.kills} kills, {len(webhook.texts)} messages")  # noqa: T201 - what a soak is run for
+        print(f"memory {kept[-1][1]:.1f} MiB, slope {slope_mib(kept):+.2f} MiB in 10 minutes over {len(kept) * 2} s")  # noqa: T201
+        lasted = _check_log(state, sent, runs)
+        _check_told(state, lasted, webhook.texts, daemon.kills)
         wait_for(lambda: read_exporter_status(state, "mlflow").lag_records == 0, "MLflow to have everything", 600)
         for number in sorted(chance.sample(range(1, runs + 1), min(10, runs))):
             found, rows = mlflow.history(f"run-{number:05d}")
             assert found == 1
             assert len(rows) == len(set(rows)) == 10 * PER_SECOND // 100, number
-        kept = samples[int(len(samples) * WARM_UP_SHARE) :]
-        print(f"{sent} events, {runs} runs, {daemon.kills} kills, {len(webhook.texts)} messages")  # noqa: T201 - what a soak is run for
-        print(f"memory {kept[-1][1]:.1f} MiB, slope {slope_mib(kept):+.2f} MiB in 10 minutes over {len(kept) * 2} s")  # noqa: T201 - what a soak is run for
         assert slope_mib(kept) <= MOST_SLOPE_MIB
         assert read_status(state / "status.json").log_errors == 0
     finally:
@@ -262,7 +257,7 @@ def _let_fail(chance, until, daemon, mlflow, webhook):
 
 
 def _check_log(state, sent, runs):
-    """Every event is in the log exactly once, and each run's breach opened and closed once."""
+    """Every event is in the log exactly once, and each run's breach opened and closed once; return how long in ns."""
     reader = SqliteLog.open_reader(state / "store.sqlite")
     try:
         counts, sources, asked = Counter(), Counter(), 0
@@ -277,6 +272,7 @@ def _check_log(state, sent, runs):
         ]  # fmt: skip
         assert (asked, twice, holes) == (sent, [], [])  # the SDK adds its own run with heartbeats
         wait_for(lambda: _count_changes(reader) == {"opened": runs, "closed": runs}, "every finding", 60)
+        return _lasted(reader)
     finally:
         reader.close()
 
@@ -296,10 +292,30 @@ def _events(reader, stream):
         offset = records[-1].offset + 1
 
 
-def _check_told(texts, runs, kills):
-    """Every run's alert was told; as firing again at most once a kill, which may fall between sending and noting it."""
-    told = {run for text in texts for run in re.findall(r"run-\d{5}", text)}
-    assert len(told) == runs
+def _lasted(reader):
+    changes = {}
+    for event in _events(reader, Stream.FINDINGS):
+        if isinstance(event.data, FindingChanged) and event.data.rule == "Low/below":
+            changes.setdefault(event.data.labels["run"], []).append(event.time)
+    return {run: max(times) - min(times) for run, times in changes.items()}
+
+
+def _check_told(state, lasted, texts, kills):
+    """Every alert that lasted was told: in a message of its own, or in one for all that waited while nobody took any.
+
+    What was over when the daemon read it, after it had been down, is not told. Told as firing again is an alert at most
+    once a kill, which may fall between sending and noting it.
+    """
+    outbox = sqlite3.connect(f"file:{state}/outbox.sqlite?mode=ro", uri=True)
+    try:
+        waiting = "SELECT count(*) FROM outbox WHERE status = 'waiting'"
+        wait_for(lambda: outbox.execute(waiting).fetchone()[0] == 0, "every alert to be told", 180)
+        assert outbox.execute("SELECT count(*) FROM outbox WHERE status = 'failed'").fetchone()[0] == 0
+        sent = [str(msgspec.msgpack.decode(body)) for (body,) in outbox.execute("SELECT body FROM outbox")]
+    finally:
+        outbox.close()
+    told = {run for body in sent for run in re.findall(r"run-\d{5}", body)}
+    assert [run for run, length in lasted.items() if length > 3 * SECOND and run not in told] == []
     firing = Counter(
         run
         for text in texts
