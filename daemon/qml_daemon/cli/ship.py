@@ -49,6 +49,9 @@ def ship_spool(
         raise UserError("ship needs the address of a service: --target https://host, or QML_TARGET")
     address = parse_address(place)
     folder = spool or Path(read_settings(os.environ, None, place).spool)
+    if once and not folder.exists() and folder.parent.is_dir():
+        print(f"quantum-mlops ship: {folder}: nothing was ever written here", file=sys.stderr)
+        return 0
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the one that your programs write to, with --spool")
 
