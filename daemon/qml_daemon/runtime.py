@@ -14,14 +14,14 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
+from qml_daemon.announcement import announce
 from qml_daemon.assembly import Parts, Surroundings, assemble
 from qml_daemon.exporters.process import build_processes
 from qml_daemon.http.server import STOP_SECONDS
-from qml_daemon.places import STATUS, store_path
+from qml_daemon.places import STATUS
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker
-from qml_daemon.training import training_need
 from qml_daemon.web import build_service
 from qml_processors.runner import apply_config
 from qml_processors.runner.collector import settle
@@ -104,15 +104,7 @@ class Daemon:
 
     def describe(self, environ: Mapping[str, str]) -> str:
         """Return what READY says: where everything is, and what training code needs to find it."""
-        need = training_need(self.config, environ)
-        kinds = sorted(f"{receiver} ({kind})" for receiver, kind in self._parts.notifiers)
-        names = sorted(processor.name for processor in self._parts.processors)
-        place = "memory" if self.config.log.kind == "memory" else str(store_path(self.config))
-        return (
-            f"quantum-mlops {__version__} READY pid={os.getpid()} log={place} http={self.url or 'off'}"
-            f" spool={self.config.spool_dir} config={self.config.path or 'defaults'}"
-            f" processors={','.join(names)} receivers={', '.join(kinds)}" + ("" if need is None else f"; {need}")
-        )
+        return announce(self.config, self._parts, self.url, environ)
 
     def run(self) -> None:
         """Work until `stop` is set."""

@@ -69,7 +69,7 @@ class SqliteLog:
             raise LogError(f"{self.path}: cannot open the store: {error.strerror}") from error
         try:
             self._connection = schema.connect_writer(self.path, _SYNCHRONOUS[durability])
-            self.partitions = self._open_tables(self._connection, partitions)
+            self.partitions = _open_tables(self._connection, self.path, partitions)
             self._tails = _read_tails(self._connection)
             self._reader = SqliteReader(self.path)
         except BaseException as error:
@@ -196,15 +196,6 @@ class SqliteLog:
             raise LogError(f"{self.path}: the log is closed")
         return self._connection
 
-    def _open_tables(self, connection: sqlite3.Connection, partitions: int) -> int:
-        schema.create(connection, partitions)
-        found = schema.count_partitions(connection)
-        if found != partitions:
-            raise LogError(
-                f"{self.path}: has {found} partitions, not {partitions}; export it and import into a new store"
-            )
-        return found
-
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Give the writing connection inside one transaction; all of it is stored, or none and LogError."""
@@ -236,6 +227,14 @@ class SqliteLog:
         except (sqlite3.Error, OSError):
             # The commit before is stored: what fails here is tried again, and a lasting fault fails the next commit.
             self.checkpoint_failures += 1
+
+
+def _open_tables(connection: sqlite3.Connection, path: Path, partitions: int) -> int:
+    schema.create(connection, partitions)
+    found = schema.count_partitions(connection)
+    if found != partitions:
+        raise LogError(f"{path}: has {found} partitions, not {partitions}; export it and import into a new store")
+    return found
 
 
 def _read_tails(connection: sqlite3.Connection) -> dict[Place, Tail]:
