@@ -19,12 +19,12 @@ _RFC3339 = re.compile(
 _CANONICAL_LENGTH = 30
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _second_text(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.").rjust(20, "0")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _second_start(text: str) -> int:
     return _parse_any(f"{text}0Z")
 

@@ -29,7 +29,8 @@ def test_one_connection_serves_many_posts(client, service, monkeypatch):
     for number in range(5):
         assert client.post([EVENT % number]) == []
     assert len(service.events) == 5
-    assert len(opened) == 1
+    mine = [address for address in opened if service.url.endswith(f":{address[1]}")]
+    assert len(mine) == 1  # a thread of an earlier test may open others
 
 
 def test_a_connection_that_was_closed_while_idle_is_opened_again_without_a_failure(client, service):
