@@ -175,7 +175,7 @@ def rows() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for series, bar in BARS.items():
         count = max(EVENTS, 2 * series)
-        runs = max(1, series // 2)  # a run has a series of thresholds and one of summaries; windows are few
+        runs = max(1, series // 5)  # a run has five series; backends, jobs and windows are few
         figures = through(runs, count)
         place = f"embedded path, {int(figures['series']):,} series"
         rate = figures["rate"]
