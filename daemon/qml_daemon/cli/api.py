@@ -1,7 +1,6 @@
 """The running daemon, asked over its own HTTP API: commands that change something have one writer."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,9 +10,9 @@ from qml_daemon.places import STATUS
 from qml_daemon.status import read_status
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import QuantumMlopsError, UserError
+from quantum_mlops.shipping.address import Credential
 
 _TIMEOUT_SECONDS = 10.0
-_MOST_SECRET_BYTES = 4096
 
 
 def call_daemon(config: Config, method: str, path: str, body: object = None) -> Any:
@@ -23,6 +22,7 @@ def call_daemon(config: Config, method: str, path: str, body: object = None) -> 
 
     Raises:
         UserError: no daemon answers there, or it refuses.
+        ConfigError: the token cannot be read.
         QuantumMlopsError: it failed.
 
     """
@@ -30,7 +30,7 @@ def call_daemon(config: Config, method: str, path: str, body: object = None) -> 
     if status is None or status.state != "ready" or status.http is None:
         raise UserError(f"no daemon with HTTP runs on {config.state_dir}; start it: quantum-mlops daemon")
     headers = {"Content-Type": "application/json"}
-    if (token := _token()) is not None:
+    if (token := Credential(os.environ).read()) is not None:
         headers["Authorization"] = f"Bearer {token}"
     content = None if body is None else msgspec.json.encode(body)
     try:
@@ -49,15 +49,3 @@ def call_daemon(config: Config, method: str, path: str, body: object = None) -> 
     if answer.is_client_error:
         raise UserError(str(detail))
     raise QuantumMlopsError(f"the daemon answered {answer.status_code}: {detail}")
-
-
-def _token() -> str | None:
-    if os.environ.get("QML_TOKEN"):
-        return os.environ["QML_TOKEN"]
-    path = os.environ.get("QML_TOKEN_FILE")
-    if not path:
-        return None
-    try:
-        return Path(path).read_bytes()[:_MOST_SECRET_BYTES].decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"QML_TOKEN_FILE {path}: cannot be read: {error}") from error
