@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from quantum_mlops.errors import LogVersionError
+from quantum_mlops.transports.sqlite_copy import copy_database
 
 
 def upgrade(connection: sqlite3.Connection, path: Path, version: int, migrations: Mapping[int, str]) -> None:
@@ -17,6 +18,7 @@ def upgrade(connection: sqlite3.Connection, path: Path, version: int, migrations
 
     Raises:
         LogVersionError: the file is newer, or so old that no migration is left for it.
+        LogError: the file is damaged.
         sqlite3.Error: the file cannot be copied or changed; it is as it was.
 
     """
@@ -27,7 +29,7 @@ def upgrade(connection: sqlite3.Connection, path: Path, version: int, migrations
         return
     if any(step not in migrations for step in range(found, version)):
         raise LogVersionError(f"{path}: store version {found} is too old for this program; upgrade in smaller steps")
-    _keep_copy(connection, backup_path(path, found))
+    _keep_copy(connection, path, backup_path(path, found))
     for step in range(found, version):
         connection.executescript(f"BEGIN IMMEDIATE; {migrations[step]}; PRAGMA user_version = {step + 1}; COMMIT;")
 
@@ -41,16 +43,10 @@ def backup_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.v{version}.backup")
 
 
-def _keep_copy(connection: sqlite3.Connection, target: Path) -> None:
+def _keep_copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}")
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    copy = sqlite3.connect(draft)
-    try:
-        connection.backup(copy, pages=-1)
-        copy.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        copy.close()
+    copy_database(connection, path, draft)
     os.replace(draft, target)  # noqa: PTH105 - pathlib's replace is the same call
 
 

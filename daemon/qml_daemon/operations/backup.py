@@ -12,11 +12,12 @@ from urllib.parse import quote
 from qml_daemon.operations.manifest import FORMAT, BackedUpFile, Manifest, describe_file, write_manifest
 from qml_daemon.places import OUTBOX, STORE
 from quantum_mlops.clock import Clock
-from quantum_mlops.errors import LogError, UserError
+from quantum_mlops.errors import UserError
 from quantum_mlops.timestamps import format_time
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.schema import log_error
 from quantum_mlops.transports.sqlite import SqliteLog
+from quantum_mlops.transports.sqlite_copy import copy_database
 from quantum_mlops.version import __version__
 
 ORDER = (OUTBOX, STORE)
@@ -45,7 +46,7 @@ def back_up(state_dir: Path, destination: Path, clock: Clock) -> tuple[Path, Man
         files: dict[str, BackedUpFile] = {}
         for name in ORDER:
             if (state_dir / name).is_file():
-                copy_database(state_dir / name, draft / name)
+                _copy(state_dir / name, draft / name)
                 files[name] = describe_file(draft / name)
         manifest = Manifest(
             format=FORMAT, version=__version__, created=now, events=_count_events(draft / STORE), files=files
@@ -58,31 +59,15 @@ def back_up(state_dir: Path, destination: Path, clock: Clock) -> tuple[Path, Man
     return folder, manifest
 
 
-def copy_database(source: Path, target: Path) -> None:
-    """Copy one SQLite file as at one instant, whoever writes it meanwhile, and check the copy.
-
-    Raises:
-        LogError: it cannot be read, or is damaged.
-
-    """
-    target.touch(mode=0o600)
+def _copy(source: Path, target: Path) -> None:
     try:
         reading = sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)
         try:
-            writing = sqlite3.connect(target)
-            try:
-                # In one step: between steps a writer would make the copy start anew.
-                reading.backup(writing, pages=-1)
-                verdict = writing.execute("PRAGMA quick_check(1)").fetchone()[0]
-                writing.execute("PRAGMA journal_mode = DELETE")
-            finally:
-                writing.close()
+            copy_database(reading, source, target)
         finally:
             reading.close()
     except sqlite3.Error as error:
         raise log_error(error, source) from error
-    if verdict != "ok":
-        raise LogError(f"{source}: the file is damaged ({verdict}); an older backup may be whole")
 
 
 def _check_room(state_dir: Path, destination: Path) -> None:
