@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from qml_daemon.status import read_status
 from quantum_mlops.events import MetricLogged
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
+from tests.waiting import wait_for
 
 CONFIG = """
 [receivers.team]
@@ -133,13 +134,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
         webhook.release.set()
         webhook.shutdown()
         thread.join()
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_a_finding_is_told_when_it_opens_and_when_it_closes_and_a_restart_tells_nothing_again(place: Place) -> None:

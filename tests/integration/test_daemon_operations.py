@@ -17,6 +17,7 @@ from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 CONFIG = """
 [[rules.threshold]]
@@ -91,13 +92,6 @@ def place(tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def wait_for(condition, what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_a_reload_puts_new_rules_in_force_in_the_same_process_and_loses_nothing(place):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,6 +17,7 @@ from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 CONFIG = """
 [receivers.team]
@@ -96,13 +96,6 @@ def place(tmp_path):
         found.process.communicate(timeout=15)
         webhook.shutdown()
         thread.join()
-
-
-def wait_for(condition, what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_a_silenced_alert_is_told_once_its_silence_is_ended(place):
