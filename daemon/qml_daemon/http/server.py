@@ -23,6 +23,7 @@ STOP_SECONDS = 1.0
 GRACE_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 30
 _TICK_SECONDS = 1.0
+_TURNS_TO_CONNECT = 3
 MOST_CONNECTIONS = 512
 _HEADERS = [("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
 
@@ -43,6 +44,19 @@ class _Server(uvicorn.Server):
             self._idle.sweep(self.server_state.connections)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let those just accepted become connections, and only then end them all.
+
+        asyncio leaks a socket that was accepted in the turn of its loop in which the listener is closed: its client
+        would wait for ever.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
 
 class HttpServer:

@@ -1,6 +1,7 @@
 """The service's thread: bound at once, stopped within a second, whatever its clients do."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -106,6 +107,37 @@ def test_idle_connections_do_not_hold_up_the_stop(serve) -> None:
         assert server.close()
         assert time.monotonic() - began < 1.0
         assert silent.recv(10) == b""
+
+
+@pytest.mark.parametrize("turns", range(10))
+def test_a_connection_accepted_while_the_server_stops_is_ended_too(serve, turns: int) -> None:
+    """The loop is held still `turns` after the stop began, and finds a new client when it goes on."""
+    held, connected = threading.Event(), threading.Event()
+
+    async def hold(_: Request) -> PlainTextResponse:
+        server.begin_stop()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        held.set()
+        assert connected.wait(10)
+        return PlainTextResponse("held")
+
+    server, client = serve([Route("/", hold)])
+    asking = threading.Thread(target=client.get, args=("/",))
+    asking.start()
+    assert held.wait(10)
+    try:
+        silent = socket.create_connection((server.address.host, server.address.port))
+    except ConnectionRefusedError:  # the listener was closed already
+        silent = None
+    connected.set()
+    asking.join(10)
+    assert server.close()
+    if silent is not None:
+        with silent:
+            silent.settimeout(5)
+            with contextlib.suppress(ConnectionResetError):
+                assert silent.recv(10) == b""
 
 
 def test_refusals_and_failures_are_problems_and_the_service_goes_on(serve, caplog) -> None:
