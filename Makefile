@@ -41,7 +41,7 @@ run: .venv/.ready ## Watch a real training job on a device that goes bad; prints
 		$(if $(CHANGE_AT),--change-at $(CHANGE_AT)) $(if $(KEEP),--keep)
 
 test: .venv/.ready ## Run the tests (at most 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak and not kafka" -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.ready ## Run ruff, mypy and import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
