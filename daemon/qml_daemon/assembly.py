@@ -23,6 +23,7 @@ from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import OUTBOX, store_path
+from qml_daemon.processing import Embedded, Processing
 from qml_daemon.query.feed import Feed
 from qml_daemon.views.store import FILE as VIEWS
 from qml_daemon.views.upkeep import Views
@@ -63,7 +64,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     door: Door
     health: Health
     intake: Intake
-    runner: Runner
+    processing: Processing
     dispatcher: Dispatcher
     meter: Meter
     follower: Follower
@@ -119,7 +120,7 @@ def assemble(config: Config, around: Surroundings) -> Parts:
         door=Door(inbox, around.clock),
         health=health,
         intake=Intake(log, config.spool_dir, around.clock, this_host()),
-        runner=Runner(log, processors),
+        processing=Embedded(Runner(log, processors), log.partitions),
         dispatcher=dispatcher,
         meter=meter,
         follower=Follower(log, [meter.seat, views.seat]),
@@ -161,4 +162,6 @@ def _load_processors() -> list[Processor[Any]]:
 def _open_log(config: Config, clock: Clock) -> Log:
     if config.log.kind == "memory":
         return MemoryLog(clock=clock)
+    if config.log.kind == "kafka":
+        raise ConfigError('log.kind: this daemon cannot read a log in Kafka yet; set [log] kind = "sqlite"')
     return SqliteLog(store_path(config), clock=clock, durability=config.log.durability)

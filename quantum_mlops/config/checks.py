@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from quantum_mlops.clock import MINUTE
 from quantum_mlops.config.address import find_address_fault
 from quantum_mlops.config.duration import parse_duration
+from quantum_mlops.config.kafka_checks import check_kafka
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
 from quantum_mlops.config.rules import CostRule, LifecycleRule, Rules
@@ -16,6 +17,7 @@ def check_sections(sections: Sections) -> Iterator[str]:
     """Yield one line a mistake, with the path of its key."""
     yield from _check_rules(sections.rules)
     yield from _check_exporters(sections)
+    yield from check_kafka(sections)
     if sections.route is None:
         if sections.receivers:
             name = next(iter(sections.receivers))

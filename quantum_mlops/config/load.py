@@ -16,7 +16,8 @@ from msgspec import Struct, inspect
 from quantum_mlops.config.checks import check_sections
 from quantum_mlops.config.keys import explain, find_problems, join, suggest, type_of
 from quantum_mlops.config.overlay import apply_overlay
-from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, HttpSection, Route, Sections
+from quantum_mlops.config.secret_file import read_secret
+from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, HttpSection, KafkaSection, Route, Sections
 from quantum_mlops.errors import ConfigError
 
 FILE_NAME = "quantum-mlops.toml"
@@ -49,10 +50,12 @@ def load_config(
     sections = _convert(tree, problems)
     folder = Path.cwd() if found is None else found.parent
     receivers: dict[str, dict[str, Struct]] = {}
+    kafka = None
     if sections is not None:
         receivers = _type_receivers(sections, kinds, folder, problems)
         for check in (check_sections, *checks):
             problems += check(sections)
+        kafka = _place_kafka(sections.kafka, folder, problems)
     if sections is None or problems:
         place = "" if found is None else f"{found}: "
         raise ConfigError("\n".join(place + line for line in dict.fromkeys(problems)))
@@ -64,6 +67,7 @@ def load_config(
         route=_default_receiver(sections.route or Route()),
         rules=sections.rules,
         log=sections.log,
+        kafka=kafka,
         http=_place_tokens(sections.http, folder),
         exporters=sections.exporters,
         state_dir=state_dir,
@@ -75,6 +79,28 @@ def _place_tokens(section: HttpSection, folder: Path) -> HttpSection:
     if section.tokens_file is None:
         return section
     return msgspec.structs.replace(section, tokens_file=str(_absolute(section.tokens_file, folder)))
+
+
+def _place_kafka(section: KafkaSection | None, folder: Path, problems: list[str]) -> KafkaSection | None:
+    """Return the section with absolute paths; a file that cannot be read, or a secret open to others, is a problem."""
+    if section is None:
+        return None
+    placed = {}
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "sasl_password_file", "oauth_token_file"):
+        if not (text := getattr(section, name)):
+            continue
+        place = _absolute(text, folder)
+        placed[name] = str(place)
+        try:
+            if name.startswith("ssl_"):
+                place.read_bytes()
+            else:
+                read_secret(place, f"kafka.{name}")
+        except OSError as error:
+            problems.append(f"kafka.{name}: cannot read {place}: {error.strerror}")
+        except ConfigError as error:
+            problems.append(str(error))
+    return msgspec.structs.replace(section, **placed)
 
 
 def _default_receiver(route: Route) -> Route:

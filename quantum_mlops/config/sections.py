@@ -42,15 +42,40 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LogSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The log. `memory` is gone with the process; `power-loss` costs one fsync a commit.
+    """The log. `memory` is gone with the process; `power-loss` costs one fsync a commit; `kafka` needs `[kafka]`.
 
-    Records older than `retention` are removed, then the oldest until the log is under `max_bytes`.
+    Records older than `retention` are removed, then the oldest until the log is under `max_bytes`; in Kafka
+    the settings of its topics say what goes.
     """
 
-    kind: Literal["sqlite", "memory"] = "sqlite"
+    kind: Literal["sqlite", "memory", "kafka"] = "sqlite"
     durability: Literal["normal", "power-loss"] = "normal"
     retention: Duration = "30d"
     max_bytes: Count = 10 * 1024**3
+
+
+class KafkaSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Kafka, for `[log] kind = "kafka"`. The words are those of Kafka's clients; secrets stand in files.
+
+    `partitions` and `replication_factor` are what `quantum-mlops kafka init` makes topics with. `engine` delivers
+    to workers; the results are the same.
+    """
+
+    bootstrap_servers: list[str]
+    topic_prefix: str = "qml."
+    group: str = "quantum-mlops"
+    partitions: Annotated[int, Meta(ge=1, le=10_000)] = 12
+    replication_factor: Annotated[int, Meta(ge=1, le=100)] = 1
+    engine: Literal["aiokafka", "faust"] = "aiokafka"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    sasl_username: str | None = None
+    sasl_password_file: str | None = None
+    oauth_token_file: str | None = None
+    session_timeout: Duration = "10s"
 
 
 class HttpSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,6 +114,7 @@ class Sections(Struct, frozen=True, kw_only=True, omit_defaults=True):
     route: Route | None = None
     rules: Rules = Rules()
     log: LogSection = LogSection()
+    kafka: KafkaSection | None = None
     http: HttpSection = HttpSection()
     exporters: ExportersSection = ExportersSection()
     state: FolderSection = FolderSection()
@@ -99,7 +125,8 @@ class Config(Struct, frozen=True, kw_only=True):
     """A checked configuration.
 
     `path` is None where no file was found and the defaults are in force. `receivers` maps a name to
-    its kinds and their typed settings; at least the route's receiver exists.
+    its kinds and their typed settings; at least the route's receiver exists. `kafka` is there where
+    `log.kind` is `kafka`, its files with absolute paths.
     """
 
     path: Path | None
@@ -111,3 +138,4 @@ class Config(Struct, frozen=True, kw_only=True):
     exporters: ExportersSection
     state_dir: Path
     spool_dir: Path
+    kafka: KafkaSection | None = None

@@ -32,11 +32,15 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
     if as_json:
         import json
 
+        import msgspec
+
         # By name, as the lines below: the settings of receivers may hold secrets.
         shown = {
             "path": None if found.path is None else str(found.path),
             "receivers": {name: list(kinds) for name, kinds in found.receivers.items()},
             "thresholds": [rule.name for rule in found.rules.threshold],
+            "log": found.log.kind,
+            "kafka": None if found.kafka is None else msgspec.to_builtins(found.kafka),  # paths of secrets, no secret
             "state_dir": str(found.state_dir),
             "spool_dir": str(found.spool_dir),
         }
@@ -45,5 +49,9 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
     print(f"{found.path or 'no file, the defaults'}: ok")
     print(f"  receivers  {', '.join(f'{name} ({chr(44).join(kinds)})' for name, kinds in found.receivers.items())}")
     print(f"  thresholds {', '.join(rule.name for rule in found.rules.threshold) or 'none'}")
+    if kafka := found.kafka:
+        how = kafka.sasl_mechanism or kafka.security_protocol
+        print(f"  kafka      {', '.join(kafka.bootstrap_servers)} ({how})")
+        print(f"             topics {kafka.topic_prefix}*, group {kafka.group}")
     print(f"  state      {found.state_dir}")
     print(f"  spool      {found.spool_dir}")

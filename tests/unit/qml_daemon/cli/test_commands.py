@@ -373,6 +373,21 @@ def test_config_check_says_what_is_in_force(run: Run, tmp_path: Path) -> None:
     assert stdout.splitlines()[:2] == ["no file, the defaults: ok", "  receivers  log (log)"]
 
 
+def test_config_check_shows_kafka_and_no_secret(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hidden")
+    (tmp_path / "password").chmod(0o600)
+    (tmp_path / "quantum-mlops.toml").write_text(
+        '[log]\nkind = "kafka"\n[kafka]\nbootstrap_servers = ["kafka-1:9093"]\nsecurity_protocol = "SASL_SSL"\n'
+        'sasl_mechanism = "SCRAM-SHA-512"\nsasl_username = "ann"\nsasl_password_file = "password"\n'
+    )
+    code, stdout, _ = run("config", "check")
+    assert code == 0
+    assert "  kafka      kafka-1:9093 (SCRAM-SHA-512)\n             topics qml.*, group quantum-mlops\n" in stdout
+    code, as_json, _ = run("config", "check", "--json")
+    assert json.loads(as_json)["kafka"]["sasl_password_file"] == str(tmp_path / "password")
+    assert "hidden" not in stdout + as_json
+
+
 def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("http://127.0.0.1:1/hidden/token")
     (tmp_path / "quantum-mlops.toml").write_text(
@@ -385,6 +400,8 @@ def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_pa
         "path": str(tmp_path / "quantum-mlops.toml"),
         "receivers": {"team": ["slack", "log"]},
         "thresholds": ["Low"],
+        "log": "sqlite",
+        "kafka": None,
         "state_dir": str(tmp_path / "state"),
         "spool_dir": str(tmp_path / "state" / "spool"),
     }
