@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from qml_daemon.places import STATUS, store_path
 from qml_daemon.shipping.report import report_shipping
 from qml_daemon.status import Status, read_status
 from qml_daemon.training import training_need
+from qml_processors.runner.counts import PartitionStats
 from quantum_mlops.clock import SECOND
 from quantum_mlops.config.load import is_file
 from quantum_mlops.config.sections import Config
@@ -38,6 +39,7 @@ LONG_LAG_RECORDS = 10_000
 STALE_SECONDS = 20
 CLOCK_SECONDS = 60
 MOST_SEGMENTS = 20
+WORKERS = "see quantum-mlops kafka status"
 
 
 class Examined(Struct, frozen=True):
@@ -127,7 +129,7 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
         yield _lag(status)
     if status.fault is not None:
         yield Examined("log", "fail", status.fault)
-    for partition in status.runner.partitions:
+    for partition in _partitions(status):
         if partition.given_up is not None:
             yield Examined("processors", "fail", f"partition {partition.partition} is given up: {partition.given_up}")
     outbox = status.dispatcher.outbox
@@ -135,10 +137,16 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
     yield Examined("notifications", "note" if outbox.failed or outbox.waiting else "ok", text)
 
 
+def _partitions(status: Status) -> Sequence[PartitionStats]:
+    return () if status.runner is None else status.runner.partitions
+
+
 def _lag(status: Status) -> Examined:
     """Say how much the daemon has yet to look at; the spool's own line says what it has yet to read."""
-    behind = sum(partition.lag for partition in status.runner.partitions)
+    behind = sum(partition.lag for partition in _partitions(status))
     waiting = 0 if status.ingest is None else status.ingest.waiting
+    if status.runner is None:
+        return Examined("lag", "ok", f"{waiting} events received and not in the log yet; workers process: {WORKERS}")
     text = f"{behind} records of the log not processed yet, {waiting} events received and not in the log yet"
     return Examined("lag", "note" if behind > LONG_LAG_RECORDS else "ok", text)
 
@@ -151,7 +159,7 @@ def _versions(config: Config, status: Status | None) -> Iterator[Examined]:
         yield Examined("versions", "ok", text)
         return
     text = f"daemon {status.version}, {text}"
-    unknown = sum(partition.counts.unknown for partition in status.runner.partitions)
+    unknown = sum(partition.counts.unknown for partition in _partitions(status))
     is_newer = any(_release(version) > _release(status.version) for version in writers)
     if unknown or is_newer:
         text = f"{text}; {unknown} events of types that the daemon does not know were kept"

@@ -24,10 +24,8 @@ from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker
 from qml_daemon.web import build_service
 from qml_processors.runner import apply_config
-from qml_processors.runner.collector import settle
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import LogError
-from quantum_mlops.stats import parse_rate, threshold
 from quantum_mlops.version import __version__
 
 BATCH = 500
@@ -78,18 +76,13 @@ class Daemon:
             LogError: the log failed.
 
         """
-        runner, log = self._parts.runner, self._parts.log
+        processing, log, rules = self._parts.processing, self._parts.log, self.config.rules
         if self._service is not None:
             self._service.start()
-        threshold(parse_rate(self.config.rules.drift.false_alarms))  # loads numpy now, not in the first batch
-        for partition in range(log.partitions):
-            if not runner.open(partition):
-                reason = runner.stats().partitions[partition].given_up
-                _logger.error("partition %d is not processed: %s", partition, reason)
+        processing.start(rules)
         source = f"qml://daemon/{os.urandom(6).hex()}/config"
-        if apply_config(log, runner, self.config.rules, self._around.clock, source) is not None:
+        if apply_config(log, processing, rules, self._around.clock, source) is not None:
             _logger.info("new rules written to the log")
-        settle()
         self._parts.health.beat()
         self._parts.health.state = "running"
         self._parts.inbox.open()
@@ -147,7 +140,7 @@ class Daemon:
             while self._step(tick=False) and time.monotonic() < deadline:
                 pass
             self._parts.dispatcher.drain(deadline - time.monotonic())
-            self._parts.runner.close()
+            self._parts.processing.close()
             self._write_status("stopped")
         except LogError as error:
             self._report(error)
@@ -175,7 +168,7 @@ class Daemon:
         self._parts.health.beat()
         received = self._parts.inbox.drain(self._parts.log, BATCH)
         taken = received + self._parts.intake.poll(BATCH)
-        done = self._parts.runner.process_batch(BATCH)
+        done = self._parts.processing.process_batch(BATCH)
         told = self._parts.dispatcher.step(BATCH)
         now = time.monotonic()
         if taken or told:
@@ -195,7 +188,7 @@ class Daemon:
         """Whether no series waits for the time and nothing came for a while."""
         if now - self._active_at < BUSY_FOR_SECONDS:
             return False
-        return not any(partition.timers for partition in self._parts.runner.stats().partitions)
+        return not self._parts.processing.waits_for_time()
 
     def _report(self, error: LogError) -> None:
         self._log_errors += 1
@@ -238,7 +231,7 @@ class Daemon:
             unread_removed=self._retention.unread,
             ingest=None if self._service is None else self._parts.door.stats(),
             intake=self._parts.intake.stats(),
-            runner=self._parts.runner.stats(),
+            runner=self._parts.processing.stats(),
             dispatcher=self._parts.dispatcher.stats(),
             exporters=[exporter.stats() for exporter in self._exporters],
         )

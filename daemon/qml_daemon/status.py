@@ -18,7 +18,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log.
 
     `http` is the address of the HTTP service, as bound. `reloads` counts the times that the
-    configuration was read anew; `reload_fault` says why it was not taken over.
+    configuration was read anew; `reload_fault` says why it was not taken over. `runner` is None where
+    workers process, which tell their own figures.
     """
 
     version: str
@@ -36,7 +37,7 @@ class Status(Struct, frozen=True, kw_only=True):
     unread_removed: int
     ingest: IngestStats | None = None
     intake: IntakeStats
-    runner: RunnerStats
+    runner: RunnerStats | None = None
     dispatcher: DispatcherStats
     exporters: list[ProcessStats] = []
 

@@ -99,7 +99,7 @@ def describe_follower(stats: FollowerStats) -> list[Figure]:
 
 def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
     """Return the figures of a status: all numbers, copied. Counters are there from the first time on, at 0."""
-    intake, partitions = status.intake, status.runner.partitions
+    intake = status.intake
     return [
         Figure("qml_build_info", (__version__, platform.python_version()), 1),
         Figure("qml_log_errors_total", (), status.log_errors),
@@ -110,8 +110,7 @@ def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
         Figure("qml_intake_segments", (), intake.segments),
         Figure("qml_intake_unreadable", (), intake.fault is not None),
         Figure("qml_dead_letters_total", ("intake",), intake.dead_letters),
-        Figure("qml_dead_letters_total", ("runner",), sum(one.counts.dead_letters for one in partitions)),
-        *_describe_runner(partitions, processors),
+        *(() if status.runner is None else _describe_runner(status.runner.partitions, processors)),
         *_describe_dispatcher(status.dispatcher),
         *(() if status.ingest is None else _describe_ingest(status.ingest)),
     ]
@@ -128,6 +127,7 @@ def _describe_runner(partitions: Sequence[PartitionStats], processors: Sequence[
         yield Figure("qml_runner_open_findings", labels, one.open_findings)
         yield Figure("qml_runner_recovery_seconds", labels, one.recovery_seconds)
     counts = [one.counts for one in partitions]
+    yield Figure("qml_dead_letters_total", ("runner",), sum(one.dead_letters for one in counts))
     yield Figure("qml_runner_events_total", (), sum(one.events for one in counts))
     yield Figure("qml_runner_duplicates_total", (), sum(one.duplicates for one in counts))
     yield Figure("qml_runner_unknown_total", (), sum(one.unknown for one in counts))

@@ -1,9 +1,11 @@
 """Rules reach processors only through the log: one `config.applied`, written to every partition."""
 
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
 from msgspec import json
 
-from qml_processors.runner.rules_schedule import ConfigKey
-from qml_processors.runner.runner import Runner
+from qml_processors.runner.rules_schedule import Config, ConfigKey
 from quantum_mlops import codec
 from quantum_mlops.clock import SECOND, Clock
 from quantum_mlops.codec import digest
@@ -16,6 +18,18 @@ LEAD = 5 * SECOND
 
 _LATEST = "rules/latest"
 EVERY_PARTITION = "*"
+
+
+class Known(Protocol):
+    """What is known of the log's partitions beside its cursors; a `Runner` with all of them open knows all."""
+
+    def known_configs(self) -> Mapping[int, Sequence[Config]]:
+        """Return the configs by partition, pending ones included; a partition may be absent."""
+        ...
+
+    def now(self) -> int:
+        """Return the greatest `now` of the partitions, nanoseconds UTC; 0 where all are empty."""
+        ...
 
 
 def tick_event(source: str, number: int, time: int) -> Event:
@@ -45,12 +59,13 @@ def config_event(rules: Rules, source: str, *, effective: int, time: int) -> Eve
     )
 
 
-def apply_config(log: Log, runner: Runner, rules: Rules, clock: Clock, source: str) -> Event | None:
+def apply_config(log: Log, known: Known, rules: Rules, clock: Clock, source: str) -> Event | None:
     """Write `rules` to every partition that lacks them; None where all have them.
 
     Nothing new is made when their hash is that of the greatest known config, pending ones included; a
     partition that lacks that one gets the same record again. In a log without any record they act
-    from the beginning, else 5 s after the greatest `now`. Call it with all partitions open.
+    from the beginning, else 5 s after the greatest `now`. `known` is a runner with all partitions open, or who
+    knows as much without one.
 
     Raises:
         LogError: the log fails; calling it again completes what was begun.
@@ -58,7 +73,7 @@ def apply_config(log: Log, runner: Runner, rules: Rules, clock: Clock, source: s
     """
     stored = log.cursor(_LATEST)
     latest = None if stored is None else codec.decode(stored)
-    for configs in runner.known_configs().values():
+    for configs in known.known_configs().values():
         for config in configs:
             if latest is None or config.key > _key(latest):
                 data = ConfigApplied(effective=config.effective, hash=config.hash, rules=config.rules)
@@ -72,24 +87,24 @@ def apply_config(log: Log, runner: Runner, rules: Rules, clock: Clock, source: s
                 )
     if latest is None or not isinstance(latest.data, ConfigApplied) or latest.data.hash != digest(rules):
         now = clock()
-        empty = runner.now() == 0 and all(
+        empty = known.now() == 0 and all(
             log.start(Stream.EVENTS, n) == log.end(Stream.EVENTS, n) for n in range(log.partitions)
         )
-        effective = 0 if empty and latest is None else max(now, runner.now()) + LEAD
+        effective = 0 if empty and latest is None else max(now, known.now()) + LEAD
         if latest is not None:
             effective = max(effective, _key(latest)[0] + 1)
         latest = config_event(rules, source, effective=effective, time=now)
         log.move_cursors({_LATEST: codec.encode(latest)})
-    written = [_write(log, runner, latest, number) for number in range(log.partitions)]
+    written = [_write(log, known, latest, number) for number in range(log.partitions)]
     return latest if any(written) else None
 
 
-def _write(log: Log, runner: Runner, event: Event, partition: int) -> bool:
+def _write(log: Log, known: Known, event: Event, partition: int) -> bool:
     """Append the config to one partition, unless it is there."""
     cursor = f"rules/partition/{partition}"
     key = _key(event)
     mark = json.encode(key)
-    if log.cursor(cursor) == mark or any(c.key == key for c in runner.known_configs().get(partition, ())):
+    if log.cursor(cursor) == mark or any(c.key == key for c in known.known_configs().get(partition, ())):
         return False
     log.append([event], partition=partition, cursors={cursor: mark})
     return True
