@@ -45,11 +45,17 @@ class Undecodable(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Misplaced(Struct, frozen=True, gc=False):
+    """An event in a partition that is not its key's. Only the log of a partition's owner tells it apart."""
+
+    event: Event
+
+
 class Record(Struct, frozen=True, gc=False):
     """One record as read: `event.ingestedtime` is set. `event` is a DeadLetter on that stream only."""
 
     offset: int
-    event: Event | DeadLetter | Undecodable
+    event: Event | DeadLetter | Undecodable | Misplaced
     ingestedtime: int
 
 
@@ -58,11 +64,13 @@ class Commit(Struct, frozen=True, kw_only=True):
 
     `watermark` is opaque to the log. `rows` are checkpoint rows by key, None deletes. Records of the
     events stream below `replay_start` are no longer needed to rebuild the states (retention).
+    `forwards` are events that lay in the wrong partition: they are appended to the events stream by their key.
     """
 
     findings: Sequence[Event] = ()
     summaries: Sequence[Event] = ()
     dead_letters: Sequence[DeadLetter] = ()
+    forwards: Sequence[Event] = ()
     watermark: bytes
     rows: Mapping[bytes, bytes | None] = field(default_factory=dict)
     replay_start: int = 0
@@ -127,7 +135,7 @@ class Log(Protocol):
         ...
 
     def commit(self, partition: int, commit: Commit) -> None:
-        """Store outputs, watermark and checkpoint rows of a batch in one transaction, durably."""
+        """Store outputs, forwards, watermark and checkpoint rows of a batch in one transaction, durably."""
         ...
 
     def checkpoint(self, partition: int) -> Checkpoint:

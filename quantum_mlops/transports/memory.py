@@ -83,6 +83,8 @@ class MemoryLog:
             draft.add_events((Stream.FINDINGS, partition), commit.findings)
             draft.add_events((Stream.SUMMARIES, partition), commit.summaries)
             draft.add_letters(partition, commit.dead_letters)
+            for index, part in split(commit.forwards, self.partitions, None).items():
+                draft.add_events((Stream.EVENTS, index), part)
             rows = dict(self._checkpoints[partition].rows)
             for key, value in commit.rows.items():
                 if value is None:

@@ -119,6 +119,8 @@ class SqliteLog:
         draft.add_events((Stream.FINDINGS, partition), commit.findings)
         draft.add_events((Stream.SUMMARIES, partition), commit.summaries)
         draft.add_letters(partition, commit.dead_letters)
+        for index, part in split(commit.forwards, self.partitions, None).items():
+            draft.add_events((Stream.EVENTS, index), part)
         kept = [(key, value) for key, value in commit.rows.items() if value is not None]
         gone = [(key,) for key, value in commit.rows.items() if value is None]
         with self._transaction() as connection:

@@ -331,3 +331,15 @@ def test_keys_go_where_kafkas_default_partitioner_sends_them(log):
     # org.apache.kafka.common.utils.UtilsTest.testMurmur2
     for key, hashed in (("21", -973932308), ("foobar", -790332482), ("a-little-bit-long-string", -985981536)):
         assert log.partition_of(key) == (hashed & 0x7FFFFFFF) % log.partitions
+
+
+def test_a_commit_sends_events_on_to_the_partition_of_their_key(log, clock):
+    keys = [f"project-{number}" for number in range(10)]
+    clock.now += SECOND
+    log.commit(0, Commit(watermark=b"w", forwards=[tick(number, key) for number, key in enumerate(keys)]))
+    found = {}
+    for partition in range(log.partitions):
+        records = read_all(log, partition=partition)
+        assert all(record.ingestedtime == clock() for record in records)
+        found |= {record.event.id: partition for record in records}
+    assert found == {f"{number:016x}": log.partition_of(key) for number, key in enumerate(keys)}

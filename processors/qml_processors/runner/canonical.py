@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from qml_processors.runner.partition import CLOCK, Partition
+from qml_processors.runner.partition import OWN, Partition
 from qml_processors.runner.series import Series
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -13,13 +13,13 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 def encode_states(partitions: Iterable[Partition]) -> bytes:
     """Return every series with its state and all that decides its next output, sorted.
 
-    The runner's own clock series is left out: it belongs to a partition, not to a project.
+    The runner's own series are left out: they belong to a partition, not to a project.
     """
     rows = [
         _row(series)
         for partition in partitions
         for slot in partition.slots.values()
-        if slot.name != CLOCK
+        if slot.name not in OWN
         for series in slot.series.values()
         if not series.gone
     ]

@@ -18,6 +18,8 @@ from quantum_mlops.transports.base import Commit
 
 _SLICES = 50
 """However long ago the last commit was, one commit writes at most this part of what is dirty."""
+_SEGMENT_BYTES = 256 * 1024
+"""A segment ends with the row that reaches this: a row of a store has a limit of its own."""
 
 
 class RollingCheckpoint:
@@ -75,6 +77,7 @@ class RollingCheckpoint:
             findings=outputs.findings,
             summaries=outputs.summaries,
             dead_letters=outputs.dead_letters,
+            forwards=outputs.forwards,
             watermark=watermark.encode(
                 watermark.Watermark(
                     position,
@@ -100,9 +103,14 @@ class RollingCheckpoint:
         entries: list[Entry] = [dirty.popleft() for _ in range(min(quota, len(dirty)))]
         entries += self.segments.all_clean() if self.rewrite else self.segments.worn()
         self.rewrite = False
-        if entries:
-            packed = [self._pack(entry, position) for entry in entries]
-            changed[rows.segment_key(self.segments.add(entries))] = rows.encode(packed)
+        packed: list[tuple[bytes, bytes]] = []
+        first = size = 0
+        for index, entry in enumerate(entries, 1):
+            packed.append(self._pack(entry, position))
+            size += len(packed[-1][1])
+            if size >= _SEGMENT_BYTES or index == len(entries):
+                changed[rows.segment_key(self.segments.add(entries[first:index]))] = rows.encode(packed)
+                packed, first, size = [], index, 0
 
     def _pack(self, entry: Entry, position: Position) -> tuple[bytes, bytes]:
         entry.since = None

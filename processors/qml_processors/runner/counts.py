@@ -4,13 +4,17 @@ from msgspec import Struct, field
 
 
 class Counts(Struct):
-    """Counts of one partition since it was opened; a recovery's replay counts nothing."""
+    """Counts of one partition since it was opened; a recovery's replay counts nothing.
+
+    `losses` are the times the log no longer held what was still needed, `lost` the offsets it was about.
+    """
 
     records: int = 0
     events: int = 0
     duplicates: int = 0
     unknown: int = 0
     undecodable: int = 0
+    misplaced: int = 0
     timers: int = 0
     switches: int = 0
     late_configs: int = 0
@@ -19,6 +23,8 @@ class Counts(Struct):
     dead_letters: int = 0
     batches: int = 0
     killed: int = 0
+    losses: int = 0
+    lost: int = 0
     processor_errors: dict[str, int] = field(default_factory=dict)
 
 

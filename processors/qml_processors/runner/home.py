@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 
 from msgspec import Struct
 
@@ -10,7 +11,7 @@ from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.counts import PartitionStats
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import next_offset
-from qml_processors.runner.recovery import recover
+from qml_processors.runner.recovery import recover, report_loss
 from quantum_mlops.clock import SECOND
 from quantum_mlops.transports.base import Log, Stream
 
@@ -23,13 +24,15 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
     A recovery replays about `checkpoint_seconds`; each commit writes at least `checkpoint_rows` dirty
     rows. After `unclean_ends` process ends at one watermark it steps singly for `single_steps` steps; a
     step at which the process then ends as often again is given up.
-    `clock` is monotonic, in nanoseconds.
+    `accept_loss`: a log that no longer holds what is needed opens a DataLoss finding, instead of giving the
+    partition up: for a log whose retention is not ours. `clock` is monotonic, in nanoseconds.
     """
 
     checkpoint_seconds: float = 2.0
     checkpoint_rows: int = 50
     unclean_ends: int = 3
     single_steps: int = 500
+    accept_loss: bool = False
     clock: Callable[[], int] = time.monotonic_ns
 
 
@@ -57,7 +60,7 @@ class Home:
         """
         started = self._config.clock()
         self._watermark = self._log.checkpoint(self.partition.number).watermark
-        self._mismatches = recover(self._log, self.partition, self._rolling)
+        self._mismatches = recover(self._log, self.partition, self._rolling, accept_loss=self._config.accept_loss)
         if first:
             self._unclean = self._attempts.ends(self._watermark)
             if self._unclean >= self._config.unclean_ends:
@@ -74,6 +77,8 @@ class Home:
             limit = 1
         start = self._log.start(Stream.EVENTS, partition.number)
         offset = partition.next_offset(start)
+        if self._config.accept_loss and partition.position is not None:
+            report_loss(partition, next_offset(partition.position), start)
         records = self._log.read(Stream.EVENTS, partition.number, offset, limit)
         if not records:
             return self._settle()
@@ -107,12 +112,17 @@ class Home:
             counts=partition.counts,
         )
 
-    def close(self) -> None:
-        """Write every dirty row, in pieces, and forget the attempt."""
-        while self.partition.dirty or self.partition.outputs.waiting:
-            if not self._commit(_CLOSING_ROWS):
-                break
+    def close(self, seconds: float = inf) -> None:
+        """Write every dirty row, in pieces and for about `seconds`, and forget the attempt."""
+        self.checkpoint(seconds)
         self._attempts.forget()
+
+    def checkpoint(self, seconds: float) -> None:
+        """Write dirty rows, in pieces and for about `seconds`."""
+        started = self._config.clock()
+        while self.partition.dirty or self.partition.outputs.waiting:
+            if not self._commit(_CLOSING_ROWS) or self._config.clock() - started >= seconds * SECOND:
+                break
 
     def _announce(self) -> None:
         """Mark the attempt: once before the first batch, and before each single step."""

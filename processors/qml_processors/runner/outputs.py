@@ -1,5 +1,7 @@
 """Outputs of one batch, and the index of open findings that they change."""
 
+from msgspec.structs import replace
+
 from qml_processors.runner.derive import Derived
 from qml_processors.runner.series import OpenFinding, Series
 from quantum_mlops.events import Event
@@ -17,6 +19,7 @@ class Outputs:
         self.findings: list[Event] = []
         self.summaries: list[Event] = []
         self.dead_letters: list[DeadLetter] = []
+        self.forwards: list[Event] = []
         self.index: dict[IndexKey, OpenFinding] = {}
         self.changed: dict[IndexKey, OpenFinding | None] = {}
 
@@ -47,14 +50,20 @@ class Outputs:
         if self.live:
             self.dead_letters.append(letter)
 
+    def forward(self, event: Event) -> None:
+        """Send an event on to the partition of its key, where it is ingested anew."""
+        if self.live:
+            self.forwards.append(replace(event, ingestedtime=None))
+
     @property
     def waiting(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.findings or self.summaries or self.dead_letters or self.changed)
+        return bool(self.findings or self.summaries or self.dead_letters or self.forwards or self.changed)
 
     def clear(self) -> None:
         """Forget what was committed."""
         self.findings = []
         self.summaries = []
         self.dead_letters = []
+        self.forwards = []
         self.changed = {}

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from qml_processors.runner import failure, step
 from qml_processors.runner.counts import Counts
 from qml_processors.runner.duplicates import COUNTER_DIGITS, CountedSource, ForeignSource, Source, is_counted
+from qml_processors.runner.loss import LOSS
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import Outputs
 from qml_processors.runner.position import EVENT, SWITCH, TIMER, Position, next_offset
@@ -21,10 +22,12 @@ from qml_processors.runner.series import Series, Slot
 from qml_processors.runner.timers import Timers
 from quantum_mlops.codec import encode
 from quantum_mlops.events import ConfigApplied, Event, FindingChanged, SummaryMade, Tick, UnknownData
-from quantum_mlops.transports.base import DeadLetter, Record, Undecodable
+from quantum_mlops.transports.base import DeadLetter, Misplaced, Record, Undecodable
 
 CLOCK = "clock_jump"
 """The name of the runner's own processor, the only one that sees ticks."""
+OWN = frozenset({CLOCK, LOSS})
+"""The runner's own processors: theirs is the partition, not a project."""
 
 _NOT_SHOWN = frozenset({ConfigApplied, Tick, UnknownData, FindingChanged, SummaryMade})
 
@@ -35,7 +38,7 @@ class Partition:
     def __init__(self, number: int, slots: Sequence[Slot]) -> None:
         self.number = number
         self.slots = {slot.name: slot for slot in slots}
-        self.routes = Routes([slot for slot in slots if slot.name != CLOCK])
+        self.routes = Routes([slot for slot in slots if slot.name not in OWN])
         self.clock = Routes([slot for slot in slots if slot.name == CLOCK])
         self.schedule = RulesSchedule()
         self.timers = Timers(self.slots)
@@ -90,15 +93,19 @@ class Partition:
         return budget - left
 
     def _admit(self, record: Record) -> bool:
-        """Drop what is no event or was seen before; else move `now`."""
+        """Drop what is no event, lies in the wrong partition or was seen before; else move `now`."""
         event = record.event
         counts = self.counts
         counts.records += 1
         if self.until is not None and record.offset in self.dropped:
             return False
         if event.__class__ is not Event:
-            counts.undecodable += 1
             self.dropped.add(record.offset, self._last_offset())
+            if isinstance(event, Misplaced):
+                counts.misplaced += 1
+                self.outputs.forward(event.event)
+                return False
+            counts.undecodable += 1
             if isinstance(event, Undecodable):
                 self.outputs.bury(
                     DeadLetter(

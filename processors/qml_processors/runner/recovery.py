@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import DecodeError, Raw
 
-from qml_processors.runner import failure, rows, step, watermark
+from qml_processors.runner import failure, loss, rows, step, watermark
 from qml_processors.runner.cause import Cause
 from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
@@ -32,8 +32,10 @@ class UnrecoverableError(QuantumMlopsError):
     """What the log holds does not suffice to rebuild a partition's states."""
 
 
-def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
+def recover(log: Log, partition: Partition, rolling: RollingCheckpoint, *, accept_loss: bool = False) -> int:
     """Bring a fresh partition to its watermark; return how many open findings did not match.
+
+    `accept_loss`: where the log no longer holds what the replay needs, go on with what there is, and say so.
 
     Raises:
         StateTooNewError: a row was written by a newer version of its processor.
@@ -46,15 +48,24 @@ def recover(log: Log, partition: Partition, rolling: RollingCheckpoint) -> int:
         return 0
     mark = _watermark(stored)
     start = log.start(Stream.EVENTS, partition.number)
-    if start > mark.replay_offset:
+    if start > mark.replay_offset and not accept_loss:
         raise UnrecoverableError(f"the log starts at offset {start}, the replay needs {mark.replay_offset}")
     partition.outputs.live = False
     try:
         _load(partition, stored.rows, mark, rolling)
     except DecodeError as error:
         raise UnrecoverableError(f"a checkpoint row is unreadable: {error}") from error
-    _replay(log, partition, rolling, mark)
-    return compare(partition)
+    _replay(log, partition, rolling, mark, start)
+    mismatches = compare(partition)
+    report_loss(partition, mark.replay_offset, start)
+    return mismatches
+
+
+def report_loss(partition: Partition, needed: int, start: int) -> None:
+    """Open a DataLoss finding where the log starts after `needed`, unless that much is known to be lost."""
+    needed = max(needed, loss.known_until(partition))
+    if start > needed:
+        loss.report(partition, needed, start, partition.next_offset(0))
 
 
 def _watermark(stored: Checkpoint) -> watermark.Watermark:
@@ -167,7 +178,7 @@ def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: byt
     return source
 
 
-def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark) -> None:
+def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark, start: int) -> None:
     """Take every step from the replay start to the watermark again, without outputs."""
     target = mark.position
     partition.until = target
@@ -175,7 +186,7 @@ def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: wa
     partition.dropped = OffsetRanges(mark.dropped)
     partition.killed = list(mark.killed)
     errors = dict(partition.counts.processor_errors)
-    offset = mark.replay_offset
+    offset = max(start, mark.replay_offset)
     while offset <= target[0]:
         records = [r for r in log.read(Stream.EVENTS, partition.number, offset, _CHUNK) if r.offset <= target[0]]
         if not records:
@@ -191,4 +202,4 @@ def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: wa
     partition.now, partition.previous = mark.now, mark.previous
     partition.inside = -1 if target[2] == EVENT else target[0]
     partition.counts = Counts(processor_errors=errors)
-    rolling.begin(partition.next_offset(0))
+    rolling.begin(partition.next_offset(start))

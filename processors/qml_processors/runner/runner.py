@@ -3,7 +3,7 @@
 Same code in both homes, embedded and Kafka; only the log's `commit` differs. One thread at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from qml_processors.base import Processor
@@ -12,6 +12,7 @@ from qml_processors.runner.clock_jump import ClockJumpProcessor
 from qml_processors.runner.collector import paused
 from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
 from qml_processors.runner.home import Home, RunnerConfig
+from qml_processors.runner.loss import LossProcessor
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.recovery import UnrecoverableError
@@ -33,7 +34,7 @@ class Runner:
         if len(set(names)) < len(names):
             raise ValueError(f"processors share a name: {sorted(names)}")
         self._log = log
-        self._processors = sorted([*processors, ClockJumpProcessor()], key=lambda processor: processor.name)
+        self._processors = sorted([*processors, *_own()], key=lambda processor: processor.name)
         self._config = config or RunnerConfig()
         self._homes: dict[int, Home | None] = {}
         self._given_up: dict[int, str] = {}
@@ -60,8 +61,10 @@ class Runner:
         self._homes[partition] = home
         return True
 
-    def process_batch(self, limit: int = 500) -> int:
+    def process_batch(self, limit: int = 500, *, only: Collection[int] | None = None) -> int:
         """Take up to `limit` records and timers of each partition and commit; return how many. Idle: 0.
+
+        `only` names the partitions to look at; None: all that were opened.
 
         Raises:
             LogError: the log fails; nothing of the batch is visible.
@@ -69,7 +72,9 @@ class Runner:
         """
         done = 0
         for partition in list(self._homes):
-            if partition in self._given_up or (self._homes[partition] is None and not self.open(partition)):
+            if (only is not None and partition not in only) or partition in self._given_up:
+                continue
+            if self._homes[partition] is None and not self.open(partition):
                 continue
             home = self._homes[partition]
             if home is not None:
@@ -110,9 +115,40 @@ class Runner:
         """Return the greatest `now` of the open partitions, nanoseconds UTC; 0 where there is none."""
         return max((home.partition.now for home in self._homes.values() if home is not None), default=0)
 
+    def checkpoint(self, partition: int, seconds: float) -> None:
+        """Write the dirty rows of a partition for about `seconds`, so that who opens it next replays little.
+
+        Raises:
+            LogError: the log fails.
+
+        """
+        home = self._homes.get(partition)
+        if home is not None:
+            self._homes[partition] = None
+            home.checkpoint(seconds)
+            self._homes[partition] = home
+
+    def release(self, partition: int, *, seconds: float = 0.0) -> None:
+        """Forget a partition that is another's from now on. Nothing happens where it is not open.
+
+        `seconds` bounds a checkpoint before; 0 writes nothing: then it may be another's already.
+
+        Raises:
+            LogError: the log fails; the partition is forgotten.
+
+        """
+        home = self._homes.pop(partition, None)
+        self._given_up.pop(partition, None)
+        if home is not None and seconds:
+            home.close(seconds)
+
     def close(self) -> None:
         """Write every dirty row and say that the end is clean. Idempotent; the log stays open."""
         for home in self._homes.values():
             if home is not None:
                 home.close()
         self._homes.clear()
+
+
+def _own() -> list[Processor[Any]]:
+    return [ClockJumpProcessor(), LossProcessor()]
