@@ -22,7 +22,7 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.broker", "tests.service"]
 
 _PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_ROOT = (*_PID_NAMESPACE, "true")

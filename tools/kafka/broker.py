@@ -30,7 +30,7 @@ from tools.kafka.certificates import Authority
 from tools.kafka.jars import BrokerError, executable, jars
 from tools.kafka.listeners import Listener
 
-_SETTINGS = {
+SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -74,11 +74,11 @@ class Broker:
         self.authority: Authority | None = None
         self._listeners = tuple(listeners)
         self._users = dict(users or {})
-        ports = _free_ports(2 + len(self._listeners))
+        ports = free_ports(2 + len(self._listeners))
         self.bootstrap = f"127.0.0.1:{ports[0]}"
         self._controller = f"127.0.0.1:{ports[1]}"
         self.bootstraps = {one.name: f"127.0.0.1:{port}" for one, port in zip(self._listeners, ports[2:], strict=True)}
-        self._properties = {**_SETTINGS, **self._doors(), **(properties or {})}
+        self._properties = {**SETTINGS, **self._doors(), **(properties or {})}
 
     @property
     def log(self) -> str:
@@ -210,7 +210,8 @@ def answers(address: str, seconds: float = 2) -> bool:
     return len(answer) == 10 and struct.unpack(">iih", answer)[1:] == (1, 0)  # noqa: PLR2004
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on now."""
     found: list[int] = []
     with contextlib.ExitStack() as held:
         for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):  # seeded tests do not meet
