@@ -66,7 +66,9 @@ class Home:
             if self._unclean >= self._config.unclean_ends:
                 self._single = self._config.single_steps
                 self.partition.kill_next = self._unclean >= 2 * self._config.unclean_ends
-        if self.partition.outputs.waiting or self._rolling.rewrite:
+        if self.partition.counts.losses:
+            self.checkpoint(inf)  # what a replay can no longer rebuild
+        elif self.partition.outputs.waiting or self._rolling.rewrite:
             self._commit()
         self._recovery_seconds = (self._config.clock() - started) / SECOND
 

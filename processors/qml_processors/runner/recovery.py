@@ -50,6 +50,7 @@ def recover(log: Log, partition: Partition, rolling: RollingCheckpoint, *, accep
     start = log.start(Stream.EVENTS, partition.number)
     if start > mark.replay_offset and not accept_loss:
         raise UnrecoverableError(f"the log starts at offset {start}, the replay needs {mark.replay_offset}")
+    rolling.replay_offset, rolling.replay_now = mark.replay_offset, mark.replay_now
     partition.outputs.live = False
     try:
         _load(partition, stored.rows, mark, rolling)
