@@ -12,6 +12,7 @@ from qml_daemon.cli import (
     backup,
     config,
     daemon,
+    dead_letters,
     demo,
     doctor,
     emit,
@@ -74,6 +75,7 @@ app.command("jobs")(jobs.list_jobs)
 app.add_typer(silence.app, name="silence")
 app.add_typer(rules.app, name="rules")
 app.command("tail")(tail.show_tail)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("emit")(emit.emit_events)
 app.command("ship")(ship.ship_spool)
 app.command("export")(export.export_log)

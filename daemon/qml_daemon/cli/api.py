@@ -15,7 +15,9 @@ from quantum_mlops.shipping.address import Credential
 _TIMEOUT_SECONDS = 10.0
 
 
-def call_daemon(config: Config, method: str, path: str, body: object = None) -> Any:
+def call_daemon(
+    config: Config, method: str, path: str, body: object = None, content_type: str = "application/json"
+) -> Any:
     """Return the decoded answer of the daemon that works on `config`'s state folder.
 
     The token comes from QML_TOKEN or QML_TOKEN_FILE, where the service has tokens.
@@ -29,7 +31,7 @@ def call_daemon(config: Config, method: str, path: str, body: object = None) -> 
     status = read_status(config.state_dir / STATUS)
     if status is None or status.state != "ready" or status.http is None:
         raise UserError(f"no daemon with HTTP runs on {config.state_dir}; start it: quantum-mlops daemon")
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": content_type}
     if (token := Credential(os.environ).read()) is not None:
         headers["Authorization"] = f"Bearer {token}"
     content = None if body is None else msgspec.json.encode(body)

@@ -33,10 +33,11 @@ def export_log(
       quantum-mlops export mlflow --since 30d
       QML_EXPORTERS__MLFLOW__TRACKING_URI=http://127.0.0.1:5000 quantum-mlops export mlflow --since 2026-11-01T00:00:00Z
     """
+    from qml_daemon.cli.moment import read_moment
     from qml_daemon.exporters.session import open_worker
     from quantum_mlops.clock import system_clock
 
-    start = None if since is None else _moment(since, system_clock())
+    start = None if since is None else read_moment(since, system_clock(), "--since")
     worker = open_worker(name, config, os.environ)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
@@ -62,20 +63,3 @@ def export_log(
         for note in figures.notes:
             print(f"note: {note}", file=sys.stderr)
     return 0 if done and not figures.refused else 1
-
-
-def _moment(text: str, now: int) -> int:
-    """Return the instant that a duration before `now`, or a time, names.
-
-    Raises:
-        UserError: it is neither.
-
-    """
-    from quantum_mlops.config.duration import parse_duration
-    from quantum_mlops.errors import UserError
-    from quantum_mlops.timestamps import parse_time
-
-    try:
-        return parse_time(text) if "T" in text else now - parse_duration(text)
-    except ValueError as error:
-        raise UserError(f"--since: {error}; write it like 7d or 2026-11-20T12:00:00Z") from error

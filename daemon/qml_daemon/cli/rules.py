@@ -41,6 +41,7 @@ def try_stored(
       quantum-mlops rules test --since 7d
       quantum-mlops rules test --config new.toml --log state/store.sqlite --rule LowAccuracy/below
     """
+    from qml_daemon.cli.moment import read_moment
     from qml_daemon.configuration import read_config
     from qml_daemon.history import open_store
     from qml_daemon.trial import try_rules
@@ -49,7 +50,7 @@ def try_stored(
     found = read_config(config, os.environ)
     reader = open_store(found, log)
     try:
-        trial = try_rules(reader, found.rules, _moment(since, system_clock()), _tell)
+        trial = try_rules(reader, found.rules, read_moment(since, system_clock(), "--since"), _tell)
     finally:
         reader.close()
     findings = [one for one in trial.findings if rule is None or rule in _names(one.rule)]
@@ -83,17 +84,6 @@ def try_stored(
 def _names(rule: str) -> tuple[str, str]:
     """Return what a rule may be called: `LowAccuracy/below`, or as the configuration has it `LowAccuracy`."""
     return rule, rule.partition("/")[0]
-
-
-def _moment(text: str, now: int) -> int:
-    from quantum_mlops.config.duration import parse_duration
-    from quantum_mlops.errors import UserError
-    from quantum_mlops.timestamps import parse_time
-
-    try:
-        return parse_time(text) if "T" in text else now - parse_duration(text)
-    except ValueError as error:
-        raise UserError(f"--since: {error}") from error
 
 
 def _tell(done: int, total: int) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from qml_daemon.dead_letters.marks import FILE as LETTERS
 from qml_daemon.places import OUTBOX, STATUS, STORE
 from quantum_mlops.shipping.address import OUTGOING
 from quantum_mlops.shipping.position import SHIPPING
 from quantum_mlops.spool.segment import SUFFIX
 
-STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", STATUS, f".{STATUS}.*")
+_DRAFTS = (f".{STATUS}.*", f".{LETTERS}.*")
+STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", STATUS, LETTERS, *_DRAFTS)
 RESTORES = ("restore", ".restore", "before-restore-*")
 SPOOL = (f"*{SUFFIX}", f".*{SUFFIX}", SHIPPING, f"{OUTGOING}*")
 
