@@ -17,7 +17,7 @@ CHANGE_AT ?=
 KEEP ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench soak wheel-test schemas clean
+.PHONY: help setup run test test-kafka lint format bench soak wheel-test schemas clean
 
 help: ## List what there is to do
 	@echo "quantum-mlops"
@@ -42,6 +42,9 @@ run: .venv/.ready ## Watch a real training job on a device that goes bad; prints
 
 test: .venv/.ready ## Run the tests (at most 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not soak and not kafka" -n 2 --dist loadfile $(ARGS)
+
+test-kafka: .venv/.ready ## Run the tests on a real Kafka (at most 25 minutes; fetches it by Maven, or takes Docker's)
+	@$(BIN)/python tools/kafka/broker.py --run $(BIN)/python -m pytest tests -m "kafka and not soak" -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.ready ## Run ruff, mypy and import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

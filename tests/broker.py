@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import pytest
 
 from tools.kafka.broker import Broker
+from tools.kafka.choice import NoBrokerError, shared_broker
 from tools.kafka.jars import obtainable
 from tools.kafka.listeners import Listener
 
@@ -29,33 +30,25 @@ LISTENERS = (
 
 def missing(what):
     """Skip the test on a laptop, fail it in CI."""
-    message = f"no Kafka broker: {what}"
     if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def _have_jars():
     if not obtainable():
-        missing("install Java and Maven (apt-get install default-jre-headless maven)")
+        missing("no broker of our own: install Java and Maven (apt-get install default-jre-headless maven)")
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
     """Return the address of a broker that all tests share; see `prefix`."""
-    given = os.environ.get("QML_TEST_KAFKA")
-    if given:
-        yield given
-        return
-    from tools.kafka.container import container, engine_answers
-
     with ExitStack() as stack:
-        if engine_answers():
-            yield stack.enter_context(container())
-        elif not obtainable():
-            missing("set QML_TEST_KAFKA, start Docker, or install Java and Maven (default-jre-headless, maven)")
-        else:
-            yield stack.enter_context(Broker(tmp_path_factory.mktemp("kafka"))).bootstrap
+        try:
+            address = stack.enter_context(shared_broker(tmp_path_factory.mktemp("kafka")))
+        except NoBrokerError as error:
+            missing(str(error))
+        yield address
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.helpers import create_ssl_context
 
 from tests.broker import USERS, delete_topics
-from tools.kafka.broker import answers
+from tools.kafka.broker import Broker, answers
 from tools.kafka.jars import BrokerError
 
+WITHOUT = {name: text for name, text in os.environ.items() if name not in {"QML_TEST_KAFKA", "QML_KAFKA_LIBS"}}
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 
 
@@ -51,6 +52,7 @@ async def topics(**arguments):
         return await client.list_topics()
     finally:
         await client.close()
+        await asyncio.sleep(0.1)  # a TLS connection that was refused closes in later turns of the loop
 
 
 def test_the_shared_broker_keeps_what_is_written(kafka, prefix):
@@ -60,9 +62,13 @@ def test_the_shared_broker_keeps_what_is_written(kafka, prefix):
 
 
 def test_topics_of_a_test_are_gone_afterwards(kafka, prefix, wait_for):
+    def known():
+        return [name for name in asyncio.run(topics(bootstrap_servers=kafka)) if name.startswith(prefix)]
+
     asyncio.run(make_topic(kafka, f"{prefix}two"))
+    wait_for(known)
     asyncio.run(delete_topics(kafka, prefix))
-    wait_for(lambda: not [name for name in asyncio.run(topics(bootstrap_servers=kafka)) if name.startswith(prefix)])
+    wait_for(lambda: not known())
 
 
 def test_a_broker_keeps_its_data_and_ports_over_kill_and_stop(own_broker):
@@ -133,9 +139,10 @@ def test_mutual_tls_keeps_out_who_shows_no_certificate(secure_broker):
         asyncio.run(topics(**without))
 
 
-def test_the_script_runs_a_command_beside_a_broker_and_passes_its_exit_code_on():
+def test_the_script_runs_a_command_beside_a_broker_and_passes_its_exit_code_on(tmp_path):
     command = [sys.executable, ROOT / "tools/kafka/broker.py", "--run", "sh", "-c", 'echo "at $QML_TEST_KAFKA"; exit 7']
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    environment = {**WITHOUT, "DOCKER_HOST": f"unix://{tmp_path}/none"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
     assert done.returncode == 7
     address = done.stdout.removeprefix("at ").strip()
     assert address.startswith("127.0.0.1:")
@@ -143,20 +150,33 @@ def test_the_script_runs_a_command_beside_a_broker_and_passes_its_exit_code_on()
 
 
 def test_the_script_says_what_is_missing(tmp_path):
-    environment = {**os.environ, "PATH": str(tmp_path)}
+    environment = {**WITHOUT, "PATH": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/none"}
     command = [sys.executable, ROOT / "tools/kafka/broker.py", "--run", "true"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
     assert done.returncode == 2
-    assert done.stderr.startswith("kafka: `java` is missing")
+    assert done.stderr.startswith(
+        "kafka: no broker: set QML_TEST_KAFKA=host:port, start Docker, or install Java and Maven"
+    )
     assert "Traceback" not in done.stderr
+
+
+def test_a_broker_says_that_java_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BrokerError, match="`java` is missing; on Debian and Ubuntu: apt-get install default-jre"):
+        Broker(tmp_path / "broker").start()
+
+
+def test_the_jars_are_looked_for_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("QML_KAFKA_LIBS", str(tmp_path))
+    with pytest.raises(BrokerError, match="no kafka_2.13-4.1.1.jar there"):
+        Broker(tmp_path / "broker").start()
 
 
 @pytest.mark.parametrize(("continuous", "outcome"), [("", "1 skipped"), ("true", "1 error")])
 def test_without_a_broker_a_laptop_skips_and_ci_fails(tmp_path, continuous, outcome):
-    environment = {**os.environ, "PATH": str(tmp_path), "CI": continuous, "DOCKER_HOST": f"unix://{tmp_path}/none"}
-    environment.pop("QML_TEST_KAFKA", None)
+    environment = {**WITHOUT, "PATH": str(tmp_path), "CI": continuous, "DOCKER_HOST": f"unix://{tmp_path}/none"}
     test = f"{__file__}::{test_the_shared_broker_keeps_what_is_written.__name__}"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, cwd=ROOT)
     assert outcome in done.stdout.splitlines()[-1], done.stdout
-    assert "no Kafka broker: set QML_TEST_KAFKA, start Docker, or install Java and Maven" in done.stdout
+    assert "no broker: set QML_TEST_KAFKA=host:port, start Docker, or install Java and Maven" in done.stdout

@@ -2,7 +2,8 @@
 
     python tools/kafka/broker.py --run COMMAND ...
 
-starts one, says where it is in QML_TEST_KAFKA, runs the command, stops the broker and exits with the command's code.
+starts one (or takes Docker's, or the one that QML_TEST_KAFKA names already: see choice.py), says where it is in
+QML_TEST_KAFKA, runs the command, stops the broker and exits with the command's code.
 """
 
 import argparse
@@ -227,11 +228,12 @@ def free_ports(number: int) -> list[int]:
 
 
 def _run(command: Sequence[str]) -> int:
+    from tools.kafka.choice import shared_broker  # noqa: PLC0415 - it imports this module
+
     folder = Path(tempfile.mkdtemp(prefix="quantum-mlops-kafka-"))
     try:
-        with Broker(folder / "broker") as broker:
-            environment = {**os.environ, "QML_TEST_KAFKA": broker.bootstrap}
-            return subprocess.run(command, env=environment, check=False).returncode
+        with shared_broker(folder / "broker") as address:
+            return subprocess.run(command, env={**os.environ, "QML_TEST_KAFKA": address}, check=False).returncode
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -47,7 +47,7 @@ def container() -> Iterator[str]:
         "controller.quorum.voters": "1@127.0.0.1:9093",
     }
     one.with_envs(**{f"KAFKA_{name.replace('.', '_').upper()}": text for name, text in settings.items()})
-    one.ports = {str(port): ("127.0.0.1", port) if host == "127.0.0.1" else port}
+    one.with_bind_ports(port, port)
     with one:
         deadline = time.monotonic() + _START_SECONDS
         while not answers(f"{host}:{port}"):
