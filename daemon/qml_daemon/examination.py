@@ -17,6 +17,7 @@ from qml_daemon.exporters.report import report_exporters
 from qml_daemon.http.report import report_http
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
+from qml_daemon.shipping.kafka_report import report_kafka
 from qml_daemon.shipping.report import report_shipping
 from qml_daemon.status import Status, read_status
 from qml_daemon.training import training_need
@@ -68,7 +69,7 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     has_daemon = status is not None and status.state == "ready"
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
-    shipping = report_shipping(config.spool_dir)
+    shipping = (*report_shipping(config.spool_dir), *report_kafka(environ))
     found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters)]
     need = training_need(config, environ)
     if need is not None:

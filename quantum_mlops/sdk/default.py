@@ -48,8 +48,9 @@ def autolog(project: str | None = None, target: str | None = None) -> "Callable[
     """Record every quantum job of this process from now on; return what undoes it.
 
     Idempotent: a second call returns the same handle. `project` owns the events (else `QML_PROJECT`,
-    else "default"); `target` says where they go: `spool:` (the default folder), `spool:/path`, or a
-    service at `https://host` (its token comes from `QML_TOKEN` or `QML_TOKEN_FILE`).
+    else "default"); `target` says where they go: `spool:` (the default folder), `spool:/path`, a
+    service at `https://host` (its token comes from `QML_TOKEN` or `QML_TOKEN_FILE`), or Kafka at
+    `kafka://host:9092` (what it needs besides comes from `QML_KAFKA_...`).
     The handle is called, or used as a context manager. Loads the instrumentations that are installed;
     imports no quantum SDK.
     """

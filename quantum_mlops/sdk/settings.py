@@ -16,6 +16,7 @@ from quantum_mlops.errors import ConfigError
 
 DEFAULT_PROJECT = "default"
 FLUSH_SECONDS = 5.0
+_SHIPPED = ("http://", "https://", "kafka://")
 _MAX_LABEL = 512
 _MAX_FLUSH_SECONDS = 3600.0
 _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
@@ -24,8 +25,8 @@ _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true"
 class Settings(Struct, frozen=True, kw_only=True):
     """`spool` is the folder of the segments, `project` the owner of the events.
 
-    `target` is the address of the service that they are shipped to, None where a daemon reads the
-    folder. The end of the program waits at most `flush_seconds` for the service.
+    `target` is the address of the service, or of Kafka, that they are shipped to, None where a daemon
+    reads the folder. The end of the program waits at most `flush_seconds` for the service.
     """
 
     spool: str
@@ -55,11 +56,12 @@ def read_settings(environ: Mapping[str, str], project: str | None = None, target
         raise ConfigError(f"{name} must be a text of 1 to {_MAX_LABEL} characters")
     place = str(target if target is not None else environ.get("QML_TARGET") or "spool:")
     wait = _flush_seconds(environ.get("QML_FLUSH_SECONDS") or str(FLUSH_SECONDS))
-    if place.startswith(("http://", "https://")):
-        from quantum_mlops.shipping.address import outgoing_folder, parse_address  # noqa: PLC0415 - only where shipped
+    if place.startswith(_SHIPPED):
+        from quantum_mlops.shipping.address import outgoing_folder, parse_target  # noqa: PLC0415 - only where shipped
 
-        address = parse_address(place)
-        spool = str(outgoing_folder(Path(_spool("spool:", environ)), address, owner))
+        address = parse_target(place)
+        topics = environ.get("QML_KAFKA_TOPIC_PREFIX", "") if place.startswith("kafka:") else ""
+        spool = str(outgoing_folder(Path(_spool("spool:", environ)), address, owner, topics))
         return Settings(spool=spool, project=owner, enabled=not disabled, target=str(address), flush_seconds=wait)
     return Settings(spool=_spool(place, environ), project=owner, enabled=not disabled, flush_seconds=wait)
 
@@ -80,7 +82,8 @@ def _spool(target: str, environ: Mapping[str, str]) -> str:
         # Whole only up to its scheme: what follows may hold a secret.
         shown = f"{scheme}:..." if colon else target
         raise ConfigError(
-            f"target {shown!r}: possible are spool:, spool:/absolute/path, http://host:8765, https://host"
+            f"target {shown!r}: possible are spool:, spool:/absolute/path, http://host:8765, https://host, "
+            "kafka://host:9092"
         )
     if path:
         if not path.startswith("/") or path.startswith("//"):

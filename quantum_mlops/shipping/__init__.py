@@ -1,1 +1,1 @@
-"""Shipping: brings a spool's events to a service by HTTP, each kept here until it is acknowledged there."""
+"""Shipping: brings a spool's events to a service or to Kafka, each kept here until it is acknowledged there."""

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from quantum_mlops.errors import ConfigError
+from quantum_mlops.shipping.kafka.address import SCHEME, KafkaAddress, parse_kafka_address
 
+TARGETS = ("http://", "https://", f"{SCHEME}://")
 DEFAULT_PORT = {"http": 8765, "https": 443}
 OUTGOING = ".to-"
 EVENTS_PATH = "/api/v1/events"
@@ -40,6 +42,16 @@ class Address(Struct, frozen=True):
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
 
     @property
+    def is_open(self) -> bool:
+        """Whether others can read on the wire what is sent."""
+        return self.scheme == "http" and not self.is_loopback
+
+    @property
+    def identity(self) -> str:
+        """What tells this service from others."""
+        return str(self)
+
+    @property
     def path(self) -> str:
         """The path of the events' door."""
         return self.prefix + EVENTS_PATH
@@ -53,6 +65,16 @@ class Address(Struct, frozen=True):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def parse_target(text: str) -> Address | KafkaAddress:
+    """Return the address of a service, or of a Kafka cluster: `kafka://host:9092`.
+
+    Raises:
+        ConfigError: as `parse_address` and `parse_kafka_address`.
+
+    """
+    return parse_kafka_address(text) if text.lower().startswith(f"{SCHEME}://") else parse_address(text)
 
 
 def parse_address(text: str) -> Address:
@@ -79,8 +101,10 @@ def parse_address(text: str) -> Address:
     return Address(parts.scheme, host, DEFAULT_PORT[parts.scheme] if port is None else port, parts.path.rstrip("/"))
 
 
-def outgoing_folder(spool: Path, address: Address, project: str) -> Path:
+def outgoing_folder(spool: Path, address: Address | KafkaAddress, project: str, topics: str = "") -> Path:
     """Return where events for a service wait: one folder for each service, project and user.
+
+    In Kafka's case `topics` is the prefix of the topics that they are for.
 
     Its name begins with a point: daemons that read `spool` pass it over. Projects are apart because
     what another process left there is sent with this one's token.
@@ -88,10 +112,11 @@ def outgoing_folder(spool: Path, address: Address, project: str) -> Path:
     >>> outgoing_folder(Path("/spool"), Address("https", "monitor.example", 443), "iris").name[:24]
     '.to-monitor.example-443-'
     """
-    whose = f"{address}\n{os.getuid()}\n{project}"
+    whose = f"{address.identity}\n{os.getuid()}\n{project}" + (f"\n{topics}" if topics else "")
     digest = hashlib.sha256(whose.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    host = re.sub(r"[^\w.-]", "_", address.host)[:100]
-    return spool / f"{OUTGOING}{host}-{address.port}-{digest}"
+    host, port = min(address.servers) if isinstance(address, KafkaAddress) else (address.host, address.port)
+    name = re.sub(r"[^\w.-]", "_", host)[:100]
+    return spool / f"{OUTGOING}{name}-{port}-{digest}"
 
 
 class Credential(Struct, frozen=True):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from quantum_mlops.errors import PermanentError, RetryableError
 from quantum_mlops.shipping.backoff import delay_seconds
-from quantum_mlops.shipping.client import Client
+from quantum_mlops.shipping.connection import Connection
 from quantum_mlops.shipping.heads import ProcessSource
 from quantum_mlops.shipping.shipment import Counts, Shipment, Tell
 
@@ -37,14 +37,14 @@ class Shipper:
     Args:
         source: which segments.
         shipment: reads and removes them.
-        client: the connection, released at the end.
+        client: the connection, closed by the thread at its end.
         tell: says a line to a person.
         random: gives floats in [0, 1), for the jitter.
 
     """
 
     def __init__(
-        self, source: ProcessSource, shipment: Shipment, client: Client, tell: Tell, random: Callable[[], float]
+        self, source: ProcessSource, shipment: Shipment, client: Connection, tell: Tell, random: Callable[[], float]
     ) -> None:
         self._source = source
         self._shipment = shipment
@@ -94,7 +94,6 @@ class Shipper:
             self._thread.join(max(0.0, deadline_seconds))
         left = self.lag_bytes()
         if not self._thread.is_alive():
-            self._client.close()
             with contextlib.suppress(OSError):  # the folder cannot be read: its lock's file stays, unheld
                 self._source.close()
         return left
@@ -116,6 +115,12 @@ class Shipper:
             self._sleep.release()
 
     def _work(self) -> None:
+        try:
+            self._turn()
+        finally:
+            self._client.close()
+
+    def _turn(self) -> None:
         wait = POLL_SECONDS
         while True:
             hurried = self._stopping or bool(self._tickets)

@@ -16,19 +16,19 @@ def ship_spool(
         typer.Option("--spool", metavar="DIR", help="The spool to ship; else where this user's programs write."),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", "-t", metavar="URL", help="The service; else QML_TARGET.")
+        str | None, typer.Option("--target", "-t", metavar="URL", help="The service or Kafka; else QML_TARGET.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when all that can be read is sent.")] = False,
     give_up_after: Annotated[
         float, typer.Option("--give-up-after", min=0, help="With --once: seconds to try a service that is away.")
     ] = 60.0,
 ) -> int:
-    """Ship a spool to a service, also what dead processes left in it; until SIGTERM or Ctrl-C, or --once.
+    """Ship a spool to a service or to Kafka, also what dead processes left in it; until SIGTERM or Ctrl-C, or --once.
 
     \b
     A segment is removed when the service has it and its writer is gone or went on to the next.
     What the service rejects is kept in DIR/.shipping/rejected.jsonl. Refused while a daemon reads DIR.
-    The token comes from QML_TOKEN or QML_TOKEN_FILE, never from an argument.
+    The token comes from QML_TOKEN or QML_TOKEN_FILE, what Kafka needs from QML_KAFKA_..., never from an argument.
 
     \b
     Exit codes: 0 all is sent, 1 something is left, 2 a mistake that waiting does not mend (token, address).
@@ -37,17 +37,21 @@ def ship_spool(
     Examples:
       quantum-mlops ship --target https://monitor.example --spool /var/spool/quantum-mlops
       quantum-mlops ship --once --give-up-after 300 --target https://monitor.example
+      quantum-mlops ship --target kafka://broker-1:9092,broker-2:9092
       QML_TOKEN_FILE=/run/secrets/qml quantum-mlops ship --spool /shared/spool --target http://monitor:8765
     """
     from qml_daemon.shipping.sidecar import Sidecar
     from quantum_mlops.errors import ConfigError, PermanentError, UserError
     from quantum_mlops.sdk.settings import read_settings
-    from quantum_mlops.shipping.address import Credential, parse_address
+    from quantum_mlops.shipping.address import TARGETS, parse_target
+    from quantum_mlops.shipping.connection import make_connection
 
     place = target or os.environ.get("QML_TARGET", "")
-    if not place.startswith(("http://", "https://")):
-        raise UserError("ship needs the address of a service: --target https://host, or QML_TARGET")
-    address = parse_address(place)
+    if not place.startswith(TARGETS):
+        raise UserError(
+            "ship needs the address of a service: --target https://host or kafka://host:9092, or QML_TARGET"
+        )
+    address = parse_target(place)
     folder = spool or Path(read_settings(os.environ, None, place).spool)
     if once and not folder.exists() and folder.parent.is_dir():
         print(f"quantum-mlops ship: {folder}: nothing was ever written here", file=sys.stderr)
@@ -58,7 +62,7 @@ def ship_spool(
     def say(text: str) -> None:
         print(f"quantum-mlops ship: {text}", file=sys.stderr, flush=True)
 
-    sidecar = Sidecar(folder, address, Credential(os.environ), say)
+    sidecar = Sidecar(folder, make_connection(address, os.environ), say)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         sidecar.stop.set()

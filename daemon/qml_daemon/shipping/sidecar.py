@@ -12,9 +12,8 @@ from qml_daemon.intake.adoption import this_host
 from qml_daemon.shipping.source import SpoolSource
 from quantum_mlops.clock import system_clock
 from quantum_mlops.errors import ConfigError, RetryableError
-from quantum_mlops.shipping.address import Address, Credential
 from quantum_mlops.shipping.backoff import delay_seconds
-from quantum_mlops.shipping.client import Client
+from quantum_mlops.shipping.connection import Connection
 from quantum_mlops.shipping.shipment import Counts, Shipment
 from quantum_mlops.spool.claim import SpoolClaim
 
@@ -38,8 +37,7 @@ class Sidecar:
 
     Args:
         folder: the spool.
-        address: the service.
-        credential: its token.
+        connection: to the service or the Kafka cluster; closed at the end.
         say: prints a line of progress.
 
     Raises:
@@ -47,13 +45,13 @@ class Sidecar:
 
     """
 
-    def __init__(self, folder: Path, address: Address, credential: Credential, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, connection: Connection, say: Callable[[str], None]) -> None:
         self.stop = threading.Event()
         self._folder = folder
         self._say = say
         self._claim = SpoolClaim(folder)
         self._check()
-        self._client = Client(address, credential)
+        self._client = connection
         self._source = SpoolSource(folder, this_host(), system_clock)
         self._shipment = Shipment(folder, self._client, system_clock, self._tell)
         self._said: dict[str, tuple[float, str]] = {}

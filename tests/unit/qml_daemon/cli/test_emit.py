@@ -101,7 +101,7 @@ def test_a_bad_line_is_named_with_its_number_and_the_others_are_sent(emit, tmp_p
     [
         (("--data", "{}"), "--data needs --type"),
         (("--type", "com.x", "--data", "{"), "--data: Input data was truncated"),
-        (("--target", "kafka://h"), "target 'kafka:...': possible are"),
+        (("--target", "amqp://h"), "target 'amqp:...': possible are"),
         (("--type", "com.x", "--step", "-1"), "--step"),
     ],
 )

@@ -43,12 +43,16 @@ def test_one_variable_switches_everything_off(text, enabled):
     [
         ({"QML_DISABLED": "perhaps"}, "QML_DISABLED is 'perhaps': use 1 to switch the SDK off, 0 to leave it on"),
         (
+            {"QML_TARGET": "amqp://me:secret@h:1"},
+            "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092",
+        ),
+        (
             {"QML_TARGET": "kafka://me:secret@h:1"},
-            "target 'kafka:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host",
+            "target: a secret does not belong into an address; set QML_KAFKA_SASL_USERNAME and QML_KAFKA_SASL_PASSWORD_FILE",
         ),
         (
             {"QML_TARGET": "spool"},
-            "target 'spool': possible are spool:, spool:/absolute/path, http://host:8765, https://host",
+            "target 'spool': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092",
         ),
         (
             {"QML_TARGET": "https://me:secret@h"},
