@@ -12,6 +12,7 @@ from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.dispatcher import Dispatcher, Fault, no_fault
 from qml_daemon.dispatch.routes import build_paths
 from qml_daemon.follow import Follower
+from qml_daemon.ground import Ground, open_ground
 from qml_daemon.http.health import Health
 from qml_daemon.ingest.door import Door
 from qml_daemon.ingest.inbox import Inbox
@@ -23,19 +24,17 @@ from qml_daemon.metrics.service import Files
 from qml_daemon.notifiers.base import Notifier
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import OUTBOX, store_path
-from qml_daemon.processing import Embedded, Processing
+from qml_daemon.processing import Processing
 from qml_daemon.query.feed import Feed
 from qml_daemon.views.store import FILE as VIEWS
 from qml_daemon.views.upkeep import Views
 from qml_processors.base import Processor
-from qml_processors.runner import Runner, load_processors
+from qml_processors.runner import load_processors
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError
 from quantum_mlops.transports.base import Log
-from quantum_mlops.transports.memory import MemoryLog
-from quantum_mlops.transports.sqlite import SqliteLog
 
 
 def no_beat() -> None:
@@ -59,6 +58,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 class Parts(Struct, frozen=True, kw_only=True):
     """The daemon's parts. `inbox` is the other threads' way to the log, `health` what they know of the main loop."""
 
+    ground: Ground
     log: Log
     inbox: Inbox
     door: Door
@@ -81,7 +81,7 @@ class Parts(Struct, frozen=True, kw_only=True):
         self.views.close()
         self.dispatcher.close()
         self.intake.close()
-        self.log.close()
+        self.ground.close()
 
 
 def assemble(config: Config, around: Surroundings) -> Parts:
@@ -94,55 +94,62 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     """
     notifiers = build_notifiers(config, load_kinds())
     processors = _load_processors()
-    log = _open_log(config, around.clock)
+    ground = open_ground(config, around.clock, processors)
     try:
-        outbox_path = None if config.log.kind == "memory" else config.state_dir / OUTBOX
-        store = OutboxStore(outbox_path, config.log.durability)
+        return _build(config, around, ground, processors, notifiers)
     except BaseException:
-        log.close()
+        ground.close()
         raise
-    inbox = Inbox()
-    health = Health()
-    outbox = Outbox(store, notifiers, around.clock, around.random)
-    meter = Meter(log, health, around.clock, [processor.name for processor in processors], _find_files(config))
+
+
+def _build(
+    config: Config,
+    around: Surroundings,
+    ground: Ground,
+    processors: list[Processor[Any]],
+    notifiers: Mapping[tuple[str, str], Notifier],
+) -> Parts:
+    log, clock = ground.log, around.clock
+    inbox, health, feed = Inbox(), Health(), Feed()
+    names = [processor.name for processor in processors]
+    meter = Meter(log, health, clock, names, _find_files(config), counts_records=ground.counts_records)
+    outbox = Outbox(ground.store, notifiers, clock, around.random)
     link = partial(address_of, external_url=config.http.external_url)
-    dispatcher = Dispatcher(log, store, outbox, build_paths(config.route), around.clock, around.fault, link)
-    feed = Feed()
+    paths = build_paths(config.route)
+    dispatcher = Dispatcher(ground.findings, ground.store, outbox, paths, clock, around.fault, link)
     try:
         views = _open_views(config, log, feed)
     except BaseException:
         dispatcher.close()
-        log.close()
         raise
     return Parts(
+        ground=ground,
         log=log,
         inbox=inbox,
-        door=Door(inbox, around.clock),
+        door=Door(inbox, clock),
         health=health,
-        intake=Intake(log, config.spool_dir, around.clock, this_host()),
-        processing=Embedded(Runner(log, processors), log.partitions),
+        intake=Intake(log, config.spool_dir, clock, this_host()),
+        processing=ground.processing,
         dispatcher=dispatcher,
         meter=meter,
-        follower=Follower(log, [meter.seat, views.seat]),
+        follower=Follower(ground.followed, [meter.seat, views.seat]),
         views=views,
         feed=feed,
-        store=store,
+        store=ground.store,
         processors=processors,
         notifiers=notifiers,
-        clock=around.clock,
+        clock=clock,
     )
 
 
 def _find_files(config: Config) -> Files | None:
     if config.log.kind == "memory":
         return None
-    store, outbox = store_path(config), config.state_dir / OUTBOX
-    paths = {
-        "log": store,
-        "wal": store.with_name(f"{store.name}-wal"),
-        "outbox": outbox,
-        "views": config.state_dir / VIEWS,
-    }
+    paths = {"outbox": config.state_dir / OUTBOX, "views": config.state_dir / VIEWS}
+    if config.log.kind == "kafka":
+        return Files(config.state_dir, paths, None)
+    store = store_path(config)
+    paths = {"log": store, "wal": store.with_name(f"{store.name}-wal"), **paths}
     return Files(config.state_dir, paths, config.log.max_bytes)
 
 
@@ -157,11 +164,3 @@ def _load_processors() -> list[Processor[Any]]:
         return load_processors()
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"a processor is installed that cannot be loaded: {error}") from error
-
-
-def _open_log(config: Config, clock: Clock) -> Log:
-    if config.log.kind == "memory":
-        return MemoryLog(clock=clock)
-    if config.log.kind == "kafka":
-        raise ConfigError('log.kind: this daemon cannot read a log in Kafka yet; set [log] kind = "sqlite"')
-    return SqliteLog(store_path(config), clock=clock, durability=config.log.durability)

@@ -57,7 +57,7 @@ class Daemon:
         except BaseException:
             self._parts.close()
             raise
-        self._ticker = Ticker(self._parts.log, self._around.clock)
+        self._ticker = Ticker(self._parts.log, self._around.clock, spread=self._parts.ground.spread)
         self._retention = Retention(self._parts, config.log, self._around.clock)
         self._exporters = build_processes(config)
         self._started = self._around.clock()
@@ -139,7 +139,8 @@ class Daemon:
             self._end_service()
             while self._step(tick=False) and time.monotonic() < deadline:
                 pass
-            self._parts.dispatcher.drain(deadline - time.monotonic())
+            if self._parts.ground.lease.is_held():
+                self._parts.dispatcher.drain(deadline - time.monotonic())
             self._parts.processing.close()
             self._write_status("stopped")
         except LogError as error:
@@ -164,25 +165,44 @@ class Daemon:
         self._parts.inbox.close()
 
     def _step(self, *, tick: bool = True) -> bool:
-        """Do one round; return whether there is more to do at once."""
-        self._parts.health.beat()
-        received = self._parts.inbox.drain(self._parts.log, BATCH)
-        taken = received + self._parts.intake.poll(BATCH)
-        done = self._parts.processing.process_batch(BATCH)
-        told = self._parts.dispatcher.step(BATCH)
-        now = time.monotonic()
+        """Do one round; return whether there is more to do at once.
+
+        A log that takes nothing does not keep receivers from what was found before.
+        """
+        parts = self._parts
+        parts.health.beat()
+        parts.ground.lease.check()
+        fault: LogError | None = None
+        taken = done = 0
+        try:
+            taken = parts.inbox.drain(parts.log, BATCH) + parts.intake.poll(BATCH)
+            done = parts.processing.process_batch(BATCH)
+        except LogError as error:
+            fault = error
+        told = parts.dispatcher.step(BATCH, send=parts.ground.lease.is_held())
         if taken or told:
-            self._active_at = now
+            self._active_at = time.monotonic()
+        if fault is None and tick:
+            try:
+                self._ticker.step(quiet=self._is_quiet(time.monotonic()))
+                self._retention.step()
+            except LogError as error:
+                fault = error
         if tick:
-            self._ticker.step(quiet=self._is_quiet(now))
-            self._retention.step()
-            for exporter in self._exporters:
-                exporter.step()
-            if now - self._published_at > PUBLISH_SECONDS:
-                self._publish()
-            if now - self._status_at > STATUS_SECONDS:
-                self._write_status("ready")
+            self._show()
+        if fault is not None:
+            raise fault
         return taken >= BATCH or done >= BATCH or told >= BATCH
+
+    def _show(self) -> None:
+        """Look after the exporters, and show the figures where it is time."""
+        for exporter in self._exporters:
+            exporter.step()
+        now = time.monotonic()
+        if now - self._published_at > PUBLISH_SECONDS:
+            self._publish()
+        if now - self._status_at > STATUS_SECONDS:
+            self._write_status("ready")
 
     def _is_quiet(self, now: float) -> bool:
         """Whether no series waits for the time and nothing came for a while."""

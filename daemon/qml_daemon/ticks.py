@@ -4,9 +4,11 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 from qml_processors.runner import tick_event
 from quantum_mlops.clock import MINUTE, SECOND, Clock
+from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Log
 
 PERIOD = SECOND
@@ -15,15 +17,33 @@ JUMP = 30 * SECOND
 FOLLOW_AFTER = 10 * MINUTE
 
 
+def append_to_each(log: Log, event: Event) -> None:
+    """Append an event to every partition, one after the other.
+
+    Raises:
+        LogError: the log failed; some partitions may have it.
+
+    """
+    for partition in range(log.partitions):
+        log.append([event], partition=partition)
+
+
 class Ticker:
     """Appends a tick to every partition: each second while timers are armed, each 30 s in quiet times.
 
     A tick's `time` is the wall clock at the start plus monotonic time since, so that a jump of the
-    log's clock shows. A jump that stands for ten minutes is the new time: ticks follow it then.
+    log's clock shows. A jump that stands for ten minutes is the new time: ticks follow it then. `spread` writes
+    to every partition where the log has a faster way than one after the other.
     """
 
-    def __init__(self, log: Log, clock: Clock, monotonic: Callable[[], int] = time.monotonic_ns) -> None:
-        self._log = log
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+        spread: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._spread = spread or partial(append_to_each, log)
         self._monotonic = monotonic
         self._wall, self._began = clock(), monotonic()
         self._last = self._began - QUIET_PERIOD
@@ -44,8 +64,7 @@ class Ticker:
             return False
         self._follow(now)
         tick = tick_event(self._source, self._number, self._wall + now - self._began)
-        for partition in range(self._log.partitions):
-            self._log.append([tick], partition=partition)
+        self._spread(tick)
         self._last = now
         self._number += 1
         return True

@@ -6,7 +6,7 @@ restart sends nothing twice.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -174,6 +174,19 @@ class OutboxStore:
         for table in ("alerts", "groups", "members", "positions"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our names
 
+    def read_cursors(self, prefix: str) -> dict[str, bytes]:
+        """Return the named positions that are kept here (with a log on Kafka) and whose names start with `prefix`."""
+        sql = "SELECT name, position FROM cursors WHERE substr(name, 1, length(?)) = ?"
+        return {name: bytes(position) for name, position in self._ask(sql, (prefix, prefix))}
+
+    def put_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
+        """Set named positions; None forgets one."""
+        for name, position in cursors.items():
+            if position is None:
+                self._connection.execute("DELETE FROM cursors WHERE name = ?", (name,))
+            else:
+                self._connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (name, position))
+
     def add(self, name: str, receiver: str, kind: str, created: int, body: Struct) -> int:
         """Put a notification into the outbox and return its number; `name` is its stable id."""
         done = self._connection.execute(
@@ -226,6 +239,9 @@ class OutboxStore:
         self._connection.execute("CREATE TABLE IF NOT EXISTS origin (number INTEGER PRIMARY KEY, log BLOB NOT NULL)")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS silences (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+        )
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position BLOB NOT NULL) WITHOUT ROWID"
         )
 
 

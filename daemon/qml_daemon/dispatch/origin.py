@@ -6,15 +6,39 @@ with what is stored.
 """
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from qml_daemon.delivery.store import OutboxStore
-from quantum_mlops.transports.base import Log, Stream
+from quantum_mlops.transports.base import Record, Stream
 
 LOG_ID = "log-id"
 _ID_BYTES = 16
 
 
-def settle_origin(log: Log, store: OutboxStore) -> dict[int, int]:
+class FindingLog(Protocol):
+    """What the dispatcher needs of a log; see `Log`."""
+
+    partitions: int
+
+    def read(self, stream: Stream, partition: int, offset: int, limit: int) -> Sequence[Record]:
+        """See `Log.read`."""
+        ...
+
+    def end(self, stream: Stream, partition: int) -> int:
+        """See `Log.end`."""
+        ...
+
+    def cursor(self, name: str) -> bytes | None:
+        """See `Log.cursor`."""
+        ...
+
+    def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
+        """See `Log.move_cursors`."""
+        ...
+
+
+def settle_origin(log: FindingLog, store: OutboxStore) -> dict[int, int]:
     """Return the positions that hold for this log, and store them; of another log all is forgotten. Idempotent.
 
     Raises:

@@ -21,14 +21,24 @@ class Meter:
         clock: nanoseconds UTC.
         processors: names, so that their errors are counted from 0.
         files: the log's files; None where it is in memory.
+        counts_records: whether the log's ends say how many records it holds; on Kafka offsets have holes.
 
     Raises:
         LogError: the log cannot be read.
 
     """
 
-    def __init__(self, log: Log, health: Health, clock: Clock, processors: Sequence[str], files: Files | None) -> None:
-        self._log = log
+    def __init__(
+        self,
+        log: Log,
+        health: Health,
+        clock: Clock,
+        processors: Sequence[str],
+        files: Files | None,
+        *,
+        counts_records: bool = True,
+    ) -> None:
+        self._log = log if counts_records else None
         self._processors = processors
         self._board = Board()
         places = [(stream, number) for stream in (Stream.EVENTS, Stream.SUMMARIES) for number in range(log.partitions)]
@@ -45,4 +55,5 @@ class Meter:
 
         """
         figures = describe_status(status, self._processors)
-        self._board.publish([*figures, *describe_log(self._log), *describe_follower(follower)])
+        held = () if self._log is None else describe_log(self._log)
+        self._board.publish([*figures, *held, *describe_follower(follower)])

@@ -38,15 +38,18 @@ class Board:
 
 
 class Files(Struct, frozen=True):
-    """The files of the log and their disk, looked at by a scrape. `paths` by the value of the label `file`."""
+    """The files of the log and their disk, looked at by a scrape. `paths` by the value of the label `file`.
+
+    `limit_bytes` is None where brokers keep the log.
+    """
 
     folder: Path
     paths: dict[str, Path]
-    limit_bytes: int
+    limit_bytes: int | None
 
     def figures(self) -> list[Figure]:
         """Return sizes; what cannot be looked at is absent."""
-        found = [Figure("qml_log_limit_bytes", (), self.limit_bytes)]
+        found = [] if self.limit_bytes is None else [Figure("qml_log_limit_bytes", (), self.limit_bytes)]
         for name, path in self.paths.items():
             try:
                 found.append(Figure("qml_log_size_bytes", (name,), path.stat().st_size))
