@@ -8,6 +8,7 @@
     │   └── FrameError           bytes that are no spool frame
     ├── EventTooLargeError       over the 64 KiB limit of one event
     ├── LogError                 the log refused or failed
+    │   ├── LogFencedError       another process took over what this one wrote
     │   ├── LogLockedError       another process already writes this log
     │   └── LogVersionError      written by a newer version of quantum-mlops
     ├── StateTooNewError         a checkpointed state of a newer processor version
@@ -68,6 +69,10 @@ class LogError(QuantumMlopsError):
 
 class LogLockedError(LogError):
     """Another process already writes this log; it has one writer."""
+
+
+class LogFencedError(LogError):
+    """Another process took this writer's place; nothing of the refused write is in the log."""
 
 
 class LogVersionError(LogError):

@@ -1,0 +1,253 @@
+"""The log in Kafka: the seam's blocking face over one IO thread.
+
+Workers own partitions by transactions; the parts they use (`OwnedProducer`, `StateReader`) are the ones used here.
+"""
+
+import contextlib
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from quantum_mlops.clock import Clock, system_clock
+from quantum_mlops.errors import LogError
+from quantum_mlops.events import Event
+from quantum_mlops.transports.base import Checkpoint, Commit, DeadLetter, Record, Retained, Stream
+from quantum_mlops.transports.kafka.cursors import CursorTable
+from quantum_mlops.transports.kafka.fetch import EARLIEST, LATEST, Fetcher, Place, probe
+from quantum_mlops.transports.kafka.loop import KafkaLoop
+from quantum_mlops.transports.kafka.pages import Pages
+from quantum_mlops.transports.kafka.records import decode_record, encode_row
+from quantum_mlops.transports.kafka.settings import KafkaSettings
+from quantum_mlops.transports.kafka.shipment import pack_append, pack_commit
+from quantum_mlops.transports.kafka.state import StateReader
+from quantum_mlops.transports.kafka.topics import Topics, count_partitions
+from quantum_mlops.transports.kafka.transaction import BATCH_BYTES, OwnedProducer, Parcel, Producer, owner_id
+from quantum_mlops.transports.partitioning import partition_of
+
+_STEP_BACK = 8
+
+T = TypeVar("T")
+
+
+class KafkaLog:
+    """A `Log` in Kafka. Blocks for at most 30 s a call; methods may be called from any thread, one writing at a time.
+
+    `checkpoint(partition)` takes the partition over: the process that committed to it before is fenced, and its
+    next commit raises LogFencedError. After any error of `commit` the checkpoint must be read again.
+    The broker keeps times (LogAppendTime) and removes old records (`retain` does nothing).
+
+    Args:
+        settings: the brokers and how to reach them.
+        clock: the time of dead letters.
+        writer: which of the programs that append this is. Of two with one name the later fences the earlier while
+            that is in the middle of an append.
+
+    Raises:
+        ConfigError: credentials, TLS or topics are wrong.
+        LogError: no broker can be reached.
+
+    """
+
+    def __init__(self, settings: KafkaSettings, clock: Clock = system_clock, writer: str = "log") -> None:
+        self.settings = settings
+        self.topics = Topics(settings.topic_prefix)
+        self._clock = clock
+        self._loop = KafkaLoop(settings.servers)
+        self._fetcher = Fetcher(settings)
+        self._pages = Pages(self._fetcher)
+        self._cursors = CursorTable(self._fetcher, self.topics.cursors)
+        self._producer = Producer(settings)
+        self._writer = OwnedProducer(settings, f"{settings.group}-{settings.topic_prefix}{writer}")
+        self._opened: set[Producer] = set()
+        self._owned: dict[int, OwnedProducer] = {}
+        try:
+            self._loop.run(probe(settings), "signing in")
+            names = (*self.topics.partitioned, self.topics.cursors)
+            found = self._loop.run(self._fetcher.count_partitions(names), "looking at the topics")
+            self.partitions = count_partitions(self.topics, found, settings.partitions)
+        except BaseException:
+            self.close()
+            raise
+
+    def partition_of(self, partitionkey: str) -> int:
+        """See `Log.partition_of`."""
+        return partition_of(partitionkey, self.partitions)
+
+    def append(
+        self,
+        events: Sequence[Event],
+        *,
+        partition: int | None = None,
+        dead_letters: Sequence[DeadLetter] = (),
+        cursors: Mapping[str, bytes | None] | None = None,
+    ) -> None:
+        """See `Log.append`. What fits one batch of one partition is sent alone, all else in one transaction."""
+        if partition is not None:
+            self._check(partition)
+        letters = [replace(letter, time=letter.time or self._clock()) for letter in dead_letters]
+        for letter in letters:
+            self._check(letter.partition)
+        parcels = pack_append(self.topics, self.partitions, events, partition, letters)
+        if cursors:
+            parcels.append(self._pack_cursors(cursors))
+        self._append(parcels)
+
+    def read(
+        self, stream: Stream, partition: int, offset: int, limit: int, *, freshness_seconds: float = 0.0
+    ) -> Sequence[Record]:
+        """See `Log.read`. At the end the broker is asked, unless it was within `freshness_seconds`."""
+        place = self._place(stream, partition)
+        if limit <= 0:
+            return []
+        taking = self._pages.take(place, offset, limit, freshness_seconds)
+        found = self._read(taking, f"reading {place[0]}")
+        return [decode_record(stream, record.offset, record.timestamp, record.value) for record in found]
+
+    def end(self, stream: Stream, partition: int) -> int:
+        """See `Log.end`: the last stable offset."""
+        place = self._place(stream, partition)
+        return self._read(self._fetcher.offset_at(place, LATEST), f"reading {place[0]}")
+
+    def start(self, stream: Stream, partition: int) -> int:
+        """See `Log.start`."""
+        place = self._place(stream, partition)
+        return self._read(self._fetcher.offset_at(place, EARLIEST), f"reading {place[0]}")
+
+    def seek(self, stream: Stream, partition: int, ingestedtime: int) -> int:
+        """Return the first offset whose record the broker took at or after `ingestedtime`; the end if there is none."""
+        place = self._place(stream, partition)
+        found = self._read(self._fetcher.offset_at(place, max(ingestedtime, 0) // 1_000_000), f"reading {place[0]}")
+        return found if found >= 0 else self.end(stream, partition)
+
+    def latest_time(self) -> int:
+        """Return the greatest ingestedtime at the ends of the events' partitions; 0 where there is no event."""
+        return max(self._last_time(partition) for partition in range(self.partitions))
+
+    def commit(self, partition: int, commit: Commit) -> None:
+        """See `Log.commit`: one transaction of the partition's owner, which this log becomes if nobody asked before."""
+        self._check(partition)
+        parcels = pack_commit(self.topics, self.partitions, partition, commit, self._clock())
+        if partition not in self._owned:
+            self.open_partition(partition)
+        owner = self._owned[partition]
+        ends = self._loop.run(owner.transact(parcels), f"committing partition {partition}")
+        self._expect(ends)
+
+    def checkpoint(self, partition: int) -> Checkpoint:
+        """See `Log.checkpoint`. Takes the partition over, unless this log owns it."""
+        self._check(partition)
+        if partition not in self._owned or self._owned[partition].broken:
+            self.open_partition(partition)
+        return self.peek(partition)
+
+    def peek(self, partition: int) -> Checkpoint:
+        """Return the checkpoint without taking the partition over."""
+        self._check(partition)
+        reading = StateReader(self._fetcher, self.topics.state).read(partition)
+        return self._read(reading, f"reading {self.topics.state}", 10 * self._loop.timeout_seconds)
+
+    def open_partition(self, partition: int) -> None:
+        """Become the owner of a partition; the one before is fenced and its open transaction ended."""
+        self._check(partition)
+        self.release_partition(partition)
+        owner = OwnedProducer(self.settings, owner_id(self.settings.group, self.topics.events, partition))
+        self._loop.run(owner.open(), f"taking over partition {partition}")
+        self._owned[partition] = owner
+
+    def release_partition(self, partition: int) -> None:
+        """Stop owning a partition; idempotent."""
+        owner = self._owned.pop(partition, None)
+        if owner is not None:
+            self._loop.run(owner.close(), f"releasing partition {partition}")
+
+    def cursor(self, name: str) -> bytes | None:
+        """See `Log.cursor`."""
+        return self._read_cursors().get(name)
+
+    def cursors(self, prefix: str) -> Mapping[str, bytes]:
+        """See `Log.cursors`."""
+        return {name: position for name, position in self._read_cursors().items() if name.startswith(prefix)}
+
+    def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
+        """See `Log.move_cursors`."""
+        if cursors:
+            self._append([self._pack_cursors(cursors)])
+
+    def retain(self, *, older_than: int, max_bytes: int, readers: Iterable[str] = ()) -> Retained:  # noqa: ARG002 - the seam's
+        """Remove nothing: the broker does, by the settings of the topics."""
+        return Retained(removed={}, unread=0)
+
+    def close(self) -> None:
+        """See `Log.close`."""
+        for one in (*self._owned.values(), *self._opened, self._fetcher):
+            try:
+                self._loop.run(one.close(), "closing")
+            except LogError:
+                continue
+        self._owned.clear()
+        self._opened.clear()
+        self._loop.close()
+
+    def _check(self, partition: int) -> None:
+        if not 0 <= partition < self.partitions:
+            raise LogError(f"this log has no partition {partition}")
+
+    def _place(self, stream: Stream, partition: int) -> Place:
+        self._check(partition)
+        return self.topics.of(stream), partition
+
+    def _pack_cursors(self, cursors: Mapping[str, bytes | None]) -> Parcel:
+        rows = [encode_row(name.encode("utf-8", "surrogatepass"), position) for name, position in cursors.items()]
+        return Parcel(self._cursors.place, rows)
+
+    def _append(self, parcels: Sequence[Parcel]) -> None:
+        if not parcels:
+            return
+        alone = len(parcels) == 1 and sum(entry.size_bytes for entry in parcels[0].entries) < BATCH_BYTES
+        producer = self._producer if alone else self._writer
+        try:
+            if producer not in self._opened:
+                self._loop.run(producer.open(), "connecting")
+                self._opened.add(producer)
+            if isinstance(producer, OwnedProducer):
+                self._expect(self._loop.run(producer.transact(parcels), "appending"))
+            else:
+                self._loop.run(producer.send(parcels), "appending")
+        except LogError:
+            self._drop(producer)
+            raise
+
+    def _drop(self, producer: Producer) -> None:
+        """Give a producer up after an error; the next append makes it anew, with the secrets as they are then."""
+        self._opened.discard(producer)
+        if isinstance(producer, OwnedProducer):
+            self._writer = OwnedProducer(self.settings, producer.transactional_id)
+        else:
+            self._producer = Producer(self.settings)
+        self._loop.run(producer.close(), "closing a connection")
+
+    def _expect(self, ends: Mapping[Place, int]) -> None:
+        for place, end in ends.items():
+            self._fetcher.expect(place, end)
+
+    def _read(self, coroutine: Coroutine[Any, Any, T], doing: str, timeout_seconds: float | None = None) -> T:
+        try:
+            return self._loop.run(coroutine, doing, timeout_seconds)
+        except LogError:
+            self._loop.run(self._fetcher.close(), "closing a connection")  # the next one reads the secrets anew
+            raise
+
+    def _read_cursors(self) -> Mapping[str, bytes]:
+        return self._read(self._cursors.refresh(), f"reading {self.topics.cursors}")
+
+    def _last_time(self, partition: int) -> int:
+        first, end, step = self.start(Stream.EVENTS, partition), self.end(Stream.EVENTS, partition), _STEP_BACK
+        while end > first:  # transaction markers may be last
+            records = self.read(Stream.EVENTS, partition, max(first, end - step), step)
+            if records:
+                return records[-1].ingestedtime
+            if end - step <= first:
+                break
+            step *= 8
+        return 0
