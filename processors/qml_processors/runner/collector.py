@@ -13,8 +13,9 @@ _YOUNG, _MIDDLE, _OLD = 10_000, 50, 1_000
 def settle() -> None:
     """Move what is alive out of the collector's sight and space full collections out.
 
-    Call it once after recovery; it takes as long as one full collection.
+    Call it after a recovery; it takes as long as one full collection.
     """
+    gc.unfreeze()  # what was let go since the last time: a worker's partitions come and go
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

@@ -92,6 +92,11 @@ class Partition:
             self.kill_next = False  # a killer is the very next step or none
         return budget - left
 
+    def advance(self, time: int) -> None:
+        """Fire all that is due up to `time`, as a record ingested then would."""
+        self.previous, self.now = self.now, max(self.now, time)
+        self._fire(self._last_offset() + 1, 2**62)
+
     def _admit(self, record: Record) -> bool:
         """Drop what is no event, lies in the wrong partition or was seen before; else move `now`."""
         event = record.event

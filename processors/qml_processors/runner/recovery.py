@@ -15,6 +15,7 @@ from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
 from qml_processors.runner.counts import Counts
 from qml_processors.runner.duplicates import CountedSource, ForeignSource, Source
+from qml_processors.runner.home_log import HomeLog
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
@@ -23,7 +24,7 @@ from qml_processors.runner.rules_schedule import Config, RulesSchedule
 from qml_processors.runner.segments import Entry
 from qml_processors.runner.series import Series, Slot
 from quantum_mlops.errors import QuantumMlopsError, StateTooNewError
-from quantum_mlops.transports.base import Checkpoint, Log, Stream
+from quantum_mlops.transports.base import Checkpoint, Stream
 
 _CHUNK = 500
 
@@ -32,7 +33,7 @@ class UnrecoverableError(QuantumMlopsError):
     """What the log holds does not suffice to rebuild a partition's states."""
 
 
-def recover(log: Log, partition: Partition, rolling: RollingCheckpoint, *, accept_loss: bool = False) -> int:
+def recover(log: HomeLog, partition: Partition, rolling: RollingCheckpoint, *, accept_loss: bool = False) -> int:
     """Bring a fresh partition to its watermark; return how many open findings did not match.
 
     `accept_loss`: where the log no longer holds what the replay needs, go on with what there is, and say so.
@@ -179,7 +180,9 @@ def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: byt
     return source
 
 
-def _replay(log: Log, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark, start: int) -> None:
+def _replay(
+    log: HomeLog, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark, start: int
+) -> None:
     """Take every step from the replay start to the watermark again, without outputs."""
     target = mark.position
     partition.until = target

@@ -16,7 +16,7 @@ from quantum_mlops.transports.base import Log, Stream
 LEAD = 5 * SECOND
 """How far after the greatest partition `now` new rules act, so that every partition has them by then."""
 
-_LATEST = "rules/latest"
+LATEST = "rules/latest"
 EVERY_PARTITION = "*"
 
 
@@ -71,7 +71,7 @@ def apply_config(log: Log, known: Known, rules: Rules, clock: Clock, source: str
         LogError: the log fails; calling it again completes what was begun.
 
     """
-    stored = log.cursor(_LATEST)
+    stored = log.cursor(LATEST)
     latest = None if stored is None else codec.decode(stored)
     for configs in known.known_configs().values():
         for config in configs:
@@ -94,16 +94,24 @@ def apply_config(log: Log, known: Known, rules: Rules, clock: Clock, source: str
         if latest is not None:
             effective = max(effective, _key(latest)[0] + 1)
         latest = config_event(rules, source, effective=effective, time=now)
-        log.move_cursors({_LATEST: codec.encode(latest)})
+        log.move_cursors({LATEST: codec.encode(latest)})
     written = [_write(log, known, latest, number) for number in range(log.partitions)]
     return latest if any(written) else None
 
 
+def partition_cursor(partition: int) -> str:
+    """Return the name of the cursor that says which config was written to a partition last."""
+    return f"rules/partition/{partition}"
+
+
+def config_mark(event: Event) -> bytes:
+    """Return what that cursor holds of a config."""
+    return json.encode(_key(event))
+
+
 def _write(log: Log, known: Known, event: Event, partition: int) -> bool:
     """Append the config to one partition, unless it is there."""
-    cursor = f"rules/partition/{partition}"
-    key = _key(event)
-    mark = json.encode(key)
+    cursor, key, mark = partition_cursor(partition), _key(event), config_mark(event)
     if log.cursor(cursor) == mark or any(c.key == key for c in known.known_configs().get(partition, ())):
         return False
     log.append([event], partition=partition, cursors={cursor: mark})

@@ -12,6 +12,7 @@ from qml_processors.runner.clock_jump import ClockJumpProcessor
 from qml_processors.runner.collector import paused
 from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
 from qml_processors.runner.home import Home, RunnerConfig
+from qml_processors.runner.home_log import HomeLog
 from qml_processors.runner.loss import LossProcessor
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
@@ -19,7 +20,6 @@ from qml_processors.runner.recovery import UnrecoverableError
 from qml_processors.runner.rules_schedule import Config
 from qml_processors.runner.series import OpenFinding, Slot
 from quantum_mlops.errors import StateTooNewError
-from quantum_mlops.transports.base import Log
 
 
 class Runner:
@@ -29,12 +29,12 @@ class Runner:
     partition from memory, to be recovered by the next call. Not thread-safe.
     """
 
-    def __init__(self, log: Log, processors: Sequence[Processor[Any]], config: RunnerConfig | None = None) -> None:
+    def __init__(self, log: HomeLog, processors: Sequence[Processor[Any]], config: RunnerConfig | None = None) -> None:
         names = [processor.name for processor in processors]
         if len(set(names)) < len(names):
             raise ValueError(f"processors share a name: {sorted(names)}")
         self._log = log
-        self._processors = sorted([*processors, *_own()], key=lambda processor: processor.name)
+        self._processors = sorted([*processors, *own_processors()], key=lambda processor: processor.name)
         self._config = config or RunnerConfig()
         self._homes: dict[int, Home | None] = {}
         self._given_up: dict[int, str] = {}
@@ -150,5 +150,6 @@ class Runner:
         self._homes.clear()
 
 
-def _own() -> list[Processor[Any]]:
+def own_processors() -> list[Processor[Any]]:
+    """Return the runner's own processors, new ones."""
     return [ClockJumpProcessor(), LossProcessor()]

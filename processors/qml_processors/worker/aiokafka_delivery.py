@@ -1,0 +1,236 @@
+"""Delivery by aiokafka: a consumer of the group that fetches, and says where each chunk begins and ends.
+
+aiokafka only logs what a rebalance listener raises, so the listener ends the work itself. What was
+fetched before a partition's first `seek` is thrown away: only its owner knows where to begin.
+"""
+
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+from msgspec import Struct
+
+from qml_processors.worker.delivery import Chunk
+from qml_processors.worker.handover import Handover
+from quantum_mlops.errors import LogError
+
+_T = TypeVar("_T")
+_POLL_MS = 200
+_CHUNK_RECORDS = 1000
+_HEARTBEATS = 3
+_LETTING_GO_SECONDS = 20.0
+_GLANCE_SECONDS = 0.002
+
+
+class Loop(Protocol):
+    """The thread that runs Kafka's clients."""
+
+    def run(self, coroutine: Coroutine[Any, Any, _T], timeout_seconds: float) -> _T:
+        """Run a coroutine there and wait for it."""
+        ...
+
+
+class Place(Struct, gc=False):
+    """How far a partition was delivered: `next` is None where the engine cannot vouch for what lies before."""
+
+    epoch: int
+    next: int | None
+
+
+class AiokafkaDelivery:
+    """See `Delivery`.
+
+    Args:
+        loop: the thread of Kafka's clients.
+        topic: the events topic.
+        arguments: how a client reaches Kafka.
+        group: the group's id.
+        session_timeout_ms: after this silence the group gives our partitions to another.
+        instance: keeps our partitions through a restart shorter than the session timeout (static membership).
+
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        topic: str,
+        arguments: Mapping[str, Any],
+        group: str,
+        session_timeout_ms: int,
+        instance: str | None = None,
+    ) -> None:
+        self._loop = loop
+        self._topic = topic
+        self._arguments = {
+            **arguments,
+            "group_id": group,
+            "group_instance_id": instance,
+            "session_timeout_ms": session_timeout_ms,
+            "heartbeat_interval_ms": session_timeout_ms // _HEARTBEATS,
+            "rebalance_timeout_ms": round(1000 * _LETTING_GO_SECONDS) + session_timeout_ms,
+            "request_timeout_ms": max(arguments.get("request_timeout_ms", 0), 4 * session_timeout_ms),
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "partition_assignment_strategy": (StickyPartitionAssignor,),
+        }
+        self._places: dict[int, Place] = {}
+        self.hints_failed = 0
+
+    def start(self, handover: Handover, timeout_seconds: float) -> None:
+        """See `Delivery.start`."""
+        self._loop.run(self._start(handover), timeout_seconds)
+
+    def seek(self, partition: int, offset: int, epoch: int) -> None:
+        """See `Delivery.seek`."""
+        self._running.call_soon_threadsafe(self._do_seek, partition, offset, epoch)
+
+    def resume(self, partition: int) -> None:
+        """See `Delivery.resume`."""
+        self._running.call_soon_threadsafe(self._do_resume, partition)
+
+    def hint(self, offsets: Mapping[int, int]) -> None:
+        """See `Delivery.hint`."""
+        self._running.call_soon_threadsafe(self._do_hint, dict(offsets))
+
+    def stop(self, timeout_seconds: float) -> None:
+        """See `Delivery.stop`."""
+        if hasattr(self, "_pump"):
+            self._loop.run(self._stop(), timeout_seconds)
+
+    async def _start(self, handover: Handover) -> None:
+        self._running = asyncio.get_running_loop()
+        self._handover = handover
+        self._hinting: set[asyncio.Task[None]] = set()
+        self._consumer = AIOKafkaConsumer(**self._arguments)
+        self._consumer.subscribe([self._topic], listener=_Listener(self))
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        self._pump = asyncio.create_task(self._deliver())
+
+    async def _stop(self) -> None:
+        self._pump.cancel()
+        await asyncio.gather(self._pump, *self._hinting, return_exceptions=True)
+        await self._consumer.stop()
+
+    async def _deliver(self) -> None:
+        try:
+            while True:
+                try:
+                    found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS)
+                    for at, records in found.items():
+                        await self._hand_over(at, records)
+                except NoOffsetForPartitionError:
+                    continue  # its owner is about to seek
+                except OffsetOutOfRangeError as error:
+                    await self._go_to_the_start(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the engine has ended; the main thread tells
+            self._handover.fail(_ended(error))
+
+    async def _hand_over(self, at: TopicPartition, records: list[ConsumerRecord]) -> None:
+        place = self._places.get(at.partition)
+        try:
+            end = await self._consumer.position(at)
+        except IllegalStateError:
+            return  # just revoked
+        if place is None:
+            return
+        size = sum(record.serialized_value_size for record in records)
+        chunk = Chunk(at.partition, place.epoch, place.next, end, records, size)
+        place.next = end
+        if not self._handover.deliver(chunk):
+            self._consumer.pause(at)
+
+    async def _go_to_the_start(self, error: OffsetOutOfRangeError) -> None:
+        """Retention was faster than we: go on at the log's start, and vouch for nothing before."""
+        for at, offset in error.args[0].items():
+            place = self._places.get(at.partition)
+            if place is None or place.next != offset:
+                continue  # a position from before the owner's seek
+            starts = await self._consumer.beginning_offsets([at])
+            ends = await self._consumer.end_offsets([at])
+            if offset > ends[at]:
+                raise LogError(
+                    f"{at.topic} partition {at.partition} ends at offset {ends[at]}, before {offset}, which was "
+                    "reached: the topic was made anew"
+                )
+            if self._places.get(at.partition) is place and self._consumer.assignment().issuperset({at}):
+                place.next = None
+                self._consumer.seek(at, starts[at])
+
+    def _do_seek(self, partition: int, offset: int, epoch: int) -> None:
+        at = TopicPartition(self._topic, partition)
+        if partition in self._handover.assigned and at in self._consumer.assignment():
+            self._places[partition] = Place(epoch, offset)
+            self._consumer.seek(at, offset)
+            self._consumer.resume(at)
+
+    def _do_resume(self, partition: int) -> None:
+        at = TopicPartition(self._topic, partition)
+        if at in self._consumer.assignment():
+            self._consumer.resume(at)
+
+    def _do_hint(self, offsets: Mapping[int, int]) -> None:
+        mine = {at: offsets[at.partition] for at in self._consumer.assignment() if at.partition in offsets}
+        if mine:
+            task = asyncio.create_task(self._commit(mine))
+            self._hinting.add(task)
+            task.add_done_callback(self._hinting.discard)
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        try:
+            await self._consumer.commit(offsets)
+        except (KafkaError, ValueError):  # only a hint, and a rebalance makes it fail
+            self.hints_failed += 1
+
+    async def revoke(self, partitions: Collection[int]) -> None:
+        """Wait until the owner has let go of everything."""
+        self._places.clear()
+        change = self._handover.revoke(partitions)
+        deadline = self._running.time() + _LETTING_GO_SECONDS
+        while not change.is_done():
+            if self._running.time() > deadline:
+                raise LogError(f"the worker did not let go of its partitions within {_LETTING_GO_SECONDS:.0f} s")
+            await asyncio.sleep(_GLANCE_SECONDS)
+
+    def assign(self, partitions: Collection[int]) -> None:
+        """Fetch nothing before the owner has said from where."""
+        self._places.clear()
+        self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
+        self._handover.assign(partitions)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore] # aiokafka publishes few types
+    """Ends the work where a hand-over fails; aiokafka would go on."""
+
+    def __init__(self, delivery: AiokafkaDelivery) -> None:
+        self._delivery = delivery
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let the owner let go."""
+        try:
+            await self._delivery.revoke({at.partition for at in revoked})
+        except Exception as error:  # noqa: BLE001 - aiokafka would only log it
+            self._delivery._handover.fail(_ended(error))  # noqa: SLF001 - the same room
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Tell the owner."""
+        try:
+            self._delivery.assign({at.partition for at in assigned})
+        except Exception as error:  # noqa: BLE001 - aiokafka would only log it
+            self._delivery._handover.fail(_ended(error))  # noqa: SLF001 - the same room
+
+
+def _ended(error: Exception) -> Exception:
+    if isinstance(error, LogError):
+        return error
+    failure = LogError(f"the delivery by aiokafka ended: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
