@@ -1,5 +1,6 @@
 """What every log promises, run over each implementation that is registered as an entry point."""
 
+import asyncio
 import inspect
 import threading
 from importlib.metadata import entry_points
@@ -16,12 +17,21 @@ from quantum_mlops.events import ConfigApplied, Event, Tick, UnknownData, type_n
 from quantum_mlops.transports.base import Checkpoint, Commit, DeadLetter, Stream
 
 IMPLEMENTATIONS = sorted(entry_points(group="quantum_mlops.transports"), key=lambda entry: entry.name)
-CASES = [(entry, partitions) for entry in IMPLEMENTATIONS for partitions in (1, 3)]
+KAFKA = "kafka"
+CASES = [
+    pytest.param(
+        (entry, partitions), id=f"{entry.name}-{partitions}", marks=[pytest.mark.kafka] * (entry.name == KAFKA)
+    )
+    for entry in IMPLEMENTATIONS
+    for partitions in (1, 3)
+]
+# A broker keeps its own time and removes by the settings of its topics: tests/kafka/test_log_times.py.
+OURS = [case for case in CASES if not case.marks]
 ALL = 1 << 50
 
 
-def test_memory_and_sqlite_are_registered():
-    assert {"memory", "sqlite"} <= {entry.name for entry in IMPLEMENTATIONS}
+def test_memory_sqlite_and_kafka_are_registered():
+    assert {"memory", "sqlite", KAFKA} <= {entry.name for entry in IMPLEMENTATIONS}
 
 
 @pytest.fixture
@@ -29,14 +39,40 @@ def clock():
     return ManualClock(1000 * SECOND)
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].name}-{case[1]}")
+@pytest.fixture(params=CASES)
 def log(request, tmp_path, clock):
     entry, partitions = request.param
-    implementation = entry.load()
-    arguments = {"path": tmp_path / "log"} if "path" in inspect.signature(implementation).parameters else {}
-    log = implementation(**arguments, partitions=partitions, clock=clock)
+    log = (
+        open_kafka(request, entry, partitions, clock)
+        if entry.name == KAFKA
+        else open_ours(entry, partitions, tmp_path, clock)
+    )
     yield log
     log.close()
+
+
+@pytest.fixture(params=OURS)
+def our_log(request, tmp_path, clock):
+    """A log that keeps the caller's time and removes old records itself."""
+    log = open_ours(*request.param, tmp_path, clock)
+    yield log
+    log.close()
+
+
+def open_ours(entry, partitions, folder, clock):
+    implementation = entry.load()
+    arguments = {"path": folder / "log"} if "path" in inspect.signature(implementation).parameters else {}
+    return implementation(**arguments, partitions=partitions, clock=clock)
+
+
+def open_kafka(request, entry, partitions, clock):
+    from quantum_mlops.transports.kafka.settings import KafkaSettings
+    from quantum_mlops.transports.kafka.topics import create
+
+    servers = request.getfixturevalue("kafka")
+    settings = KafkaSettings(bootstrap_servers=(servers,), topic_prefix=request.getfixturevalue("prefix"))
+    asyncio.run(create(settings, partitions))
+    return entry.load()(settings, clock)
 
 
 def tick(number, key="iris", ingestedtime=None):
@@ -76,10 +112,10 @@ def test_records_come_back_in_order_whatever_the_page(log):
         assert offsets == sorted(set(offsets))
 
 
-def test_a_record_is_the_event_with_its_ingestedtime(log, clock):
+def test_a_record_is_the_event_with_its_ingestedtime(log):
     log.append([tick(1)])
     (record,) = read_all(log, partition=home(log))
-    assert record.ingestedtime == record.event.ingestedtime == clock()
+    assert record.ingestedtime == record.event.ingestedtime > 0
     assert msgspec.structs.replace(record.event, ingestedtime=None) == tick(1)
 
 
@@ -136,26 +172,6 @@ def test_reading_past_the_end_is_empty_and_does_not_block(log):
     assert log.read(Stream.EVENTS, 0, log.end(Stream.EVENTS, 0), 10) == []
 
 
-def test_ingestedtime_never_goes_back_when_the_clock_does(log, clock):
-    log.append([tick(0)])
-    before = clock()
-    clock.now -= 5 * SECOND
-    log.append([tick(1)])
-    clock.now = before + 1
-    log.append([tick(2)])
-    assert [record.ingestedtime for record in read_all(log, partition=home(log))] == [before, before, before + 1]
-
-
-def test_an_imported_time_is_kept_unless_the_partition_is_past_it(log, clock):
-    early, late = clock() - 100 * SECOND, clock() + 100 * SECOND
-    log.append([tick(0, ingestedtime=early), tick(1, ingestedtime=early), tick(2, ingestedtime=late)])
-    log.append([tick(3, ingestedtime=early), tick(4)])
-    times = [record.ingestedtime for record in read_all(log, partition=home(log))]
-    assert times == [early, early, late, late, late]
-    log.append([tick(5, ingestedtime=late + 1)])
-    assert read_all(log, partition=home(log))[-1].ingestedtime == late + 1
-
-
 def test_an_event_too_large_leaves_nothing_of_its_batch(log):
     base = msgspec.structs.replace(tick(1), type="com.example", data=UnknownData(msgspec.Raw(b'""')))
     room = MAX_EVENT_BYTES - len(encode(base))
@@ -192,10 +208,9 @@ def test_dead_letters_come_back_whole_with_the_logs_time_and_place(log, clock):
     first, second = read_all(log, Stream.DEAD_LETTERS, last)
     assert first.event == msgspec.structs.replace(letter, time=clock())
     assert second.event.time == 7
-    assert first.ingestedtime == clock()
 
 
-def test_a_commit_is_seen_whole(log, clock):
+def test_a_commit_is_seen_whole(log):
     letter = DeadLetter(data=b"x", reason="r", origin="processor:drift")
     last = log.partitions - 1
     log.commit(
@@ -208,7 +223,6 @@ def test_a_commit_is_seen_whole(log, clock):
     assert ids(read_all(log, Stream.FINDINGS, last)) == [1]
     assert ids(read_all(log, Stream.SUMMARIES, last)) == [2, 3]
     assert read_all(log, Stream.DEAD_LETTERS, last)[0].event.partition == last
-    assert read_all(log, Stream.FINDINGS, last)[0].event.ingestedtime == clock()
     assert log.read(Stream.EVENTS, last, 0, 10) == []
     assert log.checkpoint(last) == Checkpoint(watermark=b"w1", rows={b"a": b"1", b"b": b"2", b"\x00": b""})
     log.commit(last, Commit(watermark=b"w2", rows={b"a": None, b"b": b"3", b"never": None}))
@@ -252,7 +266,54 @@ def test_another_thread_reads_while_one_writes(log):
     assert seen == list(range(500))
 
 
+class TestTime:
+    """The log's clock is the caller's."""
+
+    def test_records_of_every_stream_have_the_time_of_their_write(self, our_log, clock):
+        last = our_log.partitions - 1
+        letter = DeadLetter(data=b"x", reason="r", origin="spool", partition=last)
+        our_log.append([tick(1)], partition=last, dead_letters=[letter])
+        clock.now += SECOND
+        our_log.commit(last, Commit(watermark=b"w", findings=[tick(2)], summaries=[tick(3)], forwards=[tick(4)]))
+        for stream, times in (
+            (Stream.EVENTS, [clock() - SECOND, clock()] if home(our_log) == last else [clock() - SECOND]),
+            (Stream.FINDINGS, [clock()]),
+            (Stream.SUMMARIES, [clock()]),
+            (Stream.DEAD_LETTERS, [clock() - SECOND]),
+        ):
+            records = read_all(our_log, stream, last)
+            assert [record.ingestedtime for record in records] == times
+            if stream is not Stream.DEAD_LETTERS:
+                assert [record.event.ingestedtime for record in records] == times
+
+    def test_ingestedtime_never_goes_back_when_the_clock_does(self, our_log, clock):
+        our_log.append([tick(0)])
+        before = clock()
+        clock.now -= 5 * SECOND
+        our_log.append([tick(1)])
+        clock.now = before + 1
+        our_log.append([tick(2)])
+        assert [record.ingestedtime for record in read_all(our_log, partition=home(our_log))] == [
+            before,
+            before,
+            before + 1,
+        ]
+
+    def test_an_imported_time_is_kept_unless_the_partition_is_past_it(self, our_log, clock):
+        early, late = clock() - 100 * SECOND, clock() + 100 * SECOND
+        our_log.append([tick(0, ingestedtime=early), tick(1, ingestedtime=early), tick(2, ingestedtime=late)])
+        our_log.append([tick(3, ingestedtime=early), tick(4)])
+        times = [record.ingestedtime for record in read_all(our_log, partition=home(our_log))]
+        assert times == [early, early, late, late, late]
+        our_log.append([tick(5, ingestedtime=late + 1)])
+        assert read_all(our_log, partition=home(our_log))[-1].ingestedtime == late + 1
+
+
 class TestRetention:
+    @pytest.fixture
+    def log(self, our_log):
+        return our_log
+
     def fill(self, log, clock, count=10):
         """One record a second in events (partition 0), findings and dead letters; all may go but the last event."""
         for number in range(count):
@@ -333,13 +394,11 @@ def test_keys_go_where_kafkas_default_partitioner_sends_them(log):
         assert log.partition_of(key) == (hashed & 0x7FFFFFFF) % log.partitions
 
 
-def test_a_commit_sends_events_on_to_the_partition_of_their_key(log, clock):
+def test_a_commit_sends_events_on_to_the_partition_of_their_key(log):
     keys = [f"project-{number}" for number in range(10)]
-    clock.now += SECOND
     log.commit(0, Commit(watermark=b"w", forwards=[tick(number, key) for number, key in enumerate(keys)]))
     found = {}
     for partition in range(log.partitions):
         records = read_all(log, partition=partition)
-        assert all(record.ingestedtime == clock() for record in records)
         found |= {record.event.id: partition for record in records}
     assert found == {f"{number:016x}": log.partition_of(key) for number, key in enumerate(keys)}

@@ -180,11 +180,10 @@ class KafkaLog:
 
     def close(self) -> None:
         """See `Log.close`."""
-        for one in (*self._owned.values(), *self._opened, self._fetcher):
-            try:
-                self._loop.run(one.close(), "closing")
-            except LogError:
-                continue
+        producers: list[Producer] = [*self._owned.values(), *self._opened]
+        for close in (*(producer.close for producer in producers), self._fetcher.close):
+            with contextlib.suppress(LogError):  # it is going anyway; the next one has to be closed too
+                self._loop.run(close(), "closing")
         self._owned.clear()
         self._opened.clear()
         self._loop.close()
