@@ -27,10 +27,6 @@ class RemoteLog(Log, Protocol):
         """Return the greatest `ingestedtime` at the ends of the partitions of events; 0 where all are empty."""
         ...
 
-    def append_everywhere(self, event: Event) -> None:
-        """Append an event to every partition, all at once."""
-        ...
-
 
 class Closable(Protocol):
     """What is to be closed."""
@@ -59,7 +55,6 @@ class HomeLog:
         self.partitions = remote.partitions
         self.partition_of = remote.partition_of
         self.latest_time = remote.latest_time
-        self.append_everywhere = remote.append_everywhere
 
     def append(
         self,

@@ -1,11 +1,12 @@
 """The ground of a daemon whose log is on Kafka: workers process, this one takes in, reads along, tells and serves."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 
 from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.ground import Ground
-from qml_daemon.home_log import HomeLog, ReadAhead
+from qml_daemon.home_log import Closable, HomeLog, ReadAhead
 from qml_daemon.places import OUTBOX, store_path
 from qml_daemon.processing import Elsewhere
 from quantum_mlops.clock import Clock
@@ -15,6 +16,7 @@ from quantum_mlops.transports.kafka.lease import CURSOR, KafkaLease
 from quantum_mlops.transports.kafka.log import KafkaLog
 from quantum_mlops.transports.kafka.loop import KafkaLoop
 from quantum_mlops.transports.kafka.settings import KafkaSettings
+from quantum_mlops.transports.kafka.spread import Spreader
 from quantum_mlops.transports.kafka.tail import Tail
 from quantum_mlops.transports.lockfile import LockFile
 
@@ -22,17 +24,18 @@ _HOME = "home"
 _HOME_BYTES = 8
 
 
-class ReadingLoop:
-    """The tails and their thread, as one thing to close."""
+class SideLoop:
+    """What works beside the log on a thread of its own, as one thing to close."""
 
-    def __init__(self, loop: KafkaLoop, tails: list[Tail]) -> None:
+    def __init__(self, loop: KafkaLoop, parts: Sequence[Closable]) -> None:
         self._loop = loop
-        self._tails = tails
+        self._parts = parts
 
     def close(self) -> None:
-        """Stop reading; idempotent."""
-        for tail in self._tails:
-            tail.close()
+        """Stop it; idempotent. Where Kafka does not answer, what is left ends with the thread."""
+        for part in self._parts:
+            with suppress(LogError):
+                part.close()
         self._loop.close()
 
 
@@ -51,7 +54,7 @@ def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Gr
         opened.callback(lock.close)
         store = OutboxStore(config.state_dir / OUTBOX, config.log.durability)
         opened.callback(store.close)
-        remote = KafkaLog(settings, clock=clock)
+        remote = KafkaLog(settings, clock=clock, writer="daemon")
         opened.callback(remote.close)
         loop = KafkaLoop(settings.servers)
         opened.callback(loop.close)
@@ -59,14 +62,15 @@ def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Gr
         lease.take()
         opened.pop_all()
     followed, findings = (Tail(loop, settings, remote.partitions) for _ in range(2))
-    log = HomeLog(remote, store, lock, ReadingLoop(loop, [followed, findings]))
+    spreader = Spreader(loop, settings, remote.partitions)
+    log = HomeLog(remote, store, lock, SideLoop(loop, [followed, findings, spreader]))
     return Ground(
         log=log,
         store=store,
         processing=Elsewhere(log),
         followed=followed,
         findings=ReadAhead(log, findings),
-        spread=log.append_everywhere,
+        spread=spreader.append,
         lease=lease,
         counts_records=False,
     )

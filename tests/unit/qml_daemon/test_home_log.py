@@ -8,7 +8,6 @@ from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.home_log import HomeLog
 from qml_daemon.intake.adoption import this_host
 from qml_daemon.intake.intake import Intake
-from qml_processors.runner import tick_event
 from quantum_mlops.clock import SECOND, ManualClock
 from quantum_mlops.errors import LogError, LogLockedError
 from quantum_mlops.events import MetricLogged
@@ -36,10 +35,6 @@ class Afar(MemoryLog):
 
     def latest_time(self):
         return 0
-
-    def append_everywhere(self, event):
-        for number in range(self.partitions):
-            self.append([event], partition=number)
 
 
 class House:
@@ -142,8 +137,3 @@ def test_cursors_of_all_are_in_the_log_those_of_the_dispatcher_nowhere(house):
 def test_one_daemon_works_in_a_state_folder(house):
     with pytest.raises(LogLockedError, match="another process"):
         LockFile(house.folder / "store.sqlite.lock")
-
-
-def test_an_event_for_every_partition_goes_the_short_way(house):
-    house.log.append_everywhere(tick_event("qml://host/a/0", 0, START))
-    assert [house.remote.end(Stream.EVENTS, n) for n in range(3)] == [1, 1, 1]
