@@ -15,6 +15,7 @@ from quantum_mlops.errors import DeliveryError, PermanentError, RetryableError, 
 from quantum_mlops.transports.kafka.settings import variable_of
 
 TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError, errors.RecordTooLargeError)
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _KEY = re.compile(r"\bkafka\.([a-z_]+)")  # of the configuration; a target's are in the environment
 _TEMPORARY_NAME = frozenset((socket.EAI_AGAIN, socket.EAI_MEMORY))
 
@@ -58,8 +59,9 @@ def _mend(error: Exception, topic: str) -> str | None:
         return f"cannot be reached from here: {_KEY.sub(lambda found: variable_of(found[1]), str(error))}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that does not verify ({error.verify_message}): check QML_KAFKA_SSL_CAFILE"
-    if isinstance(error, ssl.SSLError):
-        return f"speaks no TLS with us ({error.reason or 'broken off'}): check QML_KAFKA_SECURITY_PROTOCOL"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_OFF):
+        reason = getattr(error, "reason", None) or "no reason given"
+        return f"speaks no TLS with us ({reason}): check QML_KAFKA_SECURITY_PROTOCOL"
     if isinstance(error, socket.gaierror):
         temporary = error.errno in (socket.EAI_AGAIN, socket.EAI_MEMORY)
         return None if temporary else f"cannot be found ({error.strerror}): check the address"
@@ -70,10 +72,10 @@ def _describe(error: Exception) -> str:
     """Return the reason without what a broker wrote: that may be anything."""
     if isinstance(error, TimeoutError):
         return "gave no answer in time"
+    if isinstance(error, (*_BROKEN_OFF, errors.KafkaConnectionError, ConnectionResetError)):
+        return "closed the connection; where that stays so it may want TLS or a login: QML_KAFKA_SECURITY_PROTOCOL"
     if isinstance(error, OSError):
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror  # asyncio's own text repeats the address
         return f"cannot be reached: {reason}" if reason else "cannot be reached"
-    if isinstance(error, errors.KafkaConnectionError):
-        return "closed the connection; where that stays so it may want TLS or a login: QML_KAFKA_SECURITY_PROTOCOL"
     return f"cannot take events now: {type(error).__name__}"

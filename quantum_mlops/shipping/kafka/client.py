@@ -13,10 +13,10 @@ from msgspec import Struct
 from quantum_mlops.errors import MissingExtraError, PermanentError
 from quantum_mlops.shipping.answer import Rejected
 from quantum_mlops.shipping.kafka.address import KafkaAddress
-from quantum_mlops.shipping.kafka.loop import OwnLoop
 from quantum_mlops.transports.partitioning import partition_of
 
 if TYPE_CHECKING:
+    from quantum_mlops.shipping.kafka.loop import OwnLoop
     from quantum_mlops.shipping.kafka.outbox import Outbox, Outgoing
 
 _LEAST_BATCH_BYTES = 1024
@@ -29,7 +29,7 @@ class _Keyed(Struct):
 
 
 class _Connection(Struct, frozen=True):
-    loop: OwnLoop
+    loop: "OwnLoop"
     outbox: "Outbox"
     topic: str
     partitions: int
@@ -116,6 +116,7 @@ class KafkaClient:
     def _connect(self) -> _Connection:
         try:  # here and not above: aiokafka takes 0.2 s to load, and may not be there
             from quantum_mlops.shipping.kafka.answer import judge  # noqa: PLC0415
+            from quantum_mlops.shipping.kafka.loop import OwnLoop  # noqa: PLC0415
             from quantum_mlops.shipping.kafka.outbox import open_outbox  # noqa: PLC0415
             from quantum_mlops.shipping.kafka.quiet import keep_quiet  # noqa: PLC0415
             from quantum_mlops.transports.kafka.settings import KafkaSettings  # noqa: PLC0415

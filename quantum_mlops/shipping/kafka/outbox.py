@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.codec import has_lz4
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -49,7 +50,12 @@ class Outbox:
         self._topic = topic
         self._arguments = arguments
         self._producer = AIOKafkaProducer(
-            acks="all", enable_idempotence=True, linger_ms=0, max_batch_size=batch_bytes, **arguments
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,  # a batch is complete when it is given
+            max_batch_size=batch_bytes,
+            compression_type="lz4" if has_lz4() else "gzip",
+            **arguments,
         )
 
     async def open(self) -> int:
