@@ -22,7 +22,15 @@ from quantum_mlops.transports.kafka.settings import KafkaSettings
 from quantum_mlops.transports.kafka.shipment import pack_append, pack_commit
 from quantum_mlops.transports.kafka.state import StateReader
 from quantum_mlops.transports.kafka.topics import Topics, count_partitions
-from quantum_mlops.transports.kafka.transaction import BATCH_BYTES, OwnedProducer, Parcel, Producer, owner_id
+from quantum_mlops.transports.kafka.transaction import (
+    BATCH_BYTES,
+    Fault,
+    OwnedProducer,
+    Parcel,
+    Producer,
+    no_fault,
+    owner_id,
+)
 from quantum_mlops.transports.partitioning import partition_of
 
 _STEP_BACK = 8
@@ -40,6 +48,7 @@ class KafkaLog:
     Args:
         settings: the brokers and how to reach them.
         clock: the time of dead letters.
+        fault: called after the steps of a commit (`begun`, `sent`, `committed`), for tests.
         writer: which of the programs that append this is. Of two with one name the later fences the earlier while
             that is in the middle of an append.
 
@@ -49,10 +58,13 @@ class KafkaLog:
 
     """
 
-    def __init__(self, settings: KafkaSettings, clock: Clock = system_clock, writer: str = "log") -> None:
+    def __init__(
+        self, settings: KafkaSettings, clock: Clock = system_clock, *, writer: str = "log", fault: Fault = no_fault
+    ) -> None:
         self.settings = settings
         self.topics = Topics(settings.topic_prefix)
         self._clock = clock
+        self._fault = fault
         self._loop = KafkaLoop(settings.servers)
         self._fetcher = Fetcher(settings)
         self._pages = Pages(self._fetcher)
@@ -131,7 +143,7 @@ class KafkaLog:
         if partition not in self._owned:
             self.open_partition(partition)
         owner = self._owned[partition]
-        ends = self._loop.run(owner.transact(parcels), f"committing partition {partition}")
+        ends = self._loop.run(owner.transact(parcels, self._fault), f"committing partition {partition}")
         self._expect(ends)
 
     def checkpoint(self, partition: int) -> Checkpoint:

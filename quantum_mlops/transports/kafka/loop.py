@@ -75,17 +75,27 @@ class KafkaLoop:
 
         """
         bound = self.timeout_seconds if timeout_seconds is None else timeout_seconds
+        future = self.submit(coroutine, doing, bound)
+        try:
+            return future.result(bound + _GRACE_SECONDS)
+        except (TimeoutError, concurrent.futures.TimeoutError, concurrent.futures.CancelledError) as error:
+            future.cancel()
+            raise explain(TimeoutError("no answer: the IO thread hangs or was closed"), doing, self.servers) from error
+
+    def submit(
+        self, coroutine: Coroutine[Any, Any, T], doing: str, timeout_seconds: float | None = None
+    ) -> "concurrent.futures.Future[T]":
+        """Run `coroutine` on the loop, as `run` does, without waiting: its errors are the future's.
+
+        Raises:
+            LogError: the loop is closed.
+
+        """
+        bound = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         if self._loop.is_closed() or not self._thread.is_alive():
             coroutine.close()
             raise LogError(f"Kafka at {self.servers}: {doing} after closing")
-        future = asyncio.run_coroutine_threadsafe(_bound(coroutine, bound), self._loop)
-        try:
-            return future.result(bound + _GRACE_SECONDS)
-        except (TimeoutError, concurrent.futures.TimeoutError, asyncio.CancelledError) as error:
-            future.cancel()
-            raise explain(TimeoutError(f"no answer within {bound:g} s"), doing, self.servers) from error
-        except Exception as error:  # every kind of error of the client is put into our words in one place
-            raise explain(error, doing, self.servers) from error
+        return asyncio.run_coroutine_threadsafe(self._bound(coroutine, doing, bound), self._loop)
 
     def close(self) -> None:
         """End what still runs, stop the thread and close the loop; idempotent."""
@@ -96,13 +106,17 @@ class KafkaLoop:
         self._thread.join(_GRACE_SECONDS)
         self._loop.close()
 
+    async def _bound(self, coroutine: Coroutine[Any, Any, T], doing: str, seconds: float) -> T:
+        try:
+            return await asyncio.wait_for(coroutine, seconds)
+        except TimeoutError as error:
+            raise explain(TimeoutError(f"no answer within {seconds:g} s"), doing, self.servers) from error
+        except Exception as error:  # every kind of error of the client is put into our words in one place
+            raise explain(error, doing, self.servers) from error
+
     def _turn(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-
-
-async def _bound(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
-    return await asyncio.wait_for(coroutine, seconds)
 
 
 async def _cancel_others() -> None:
