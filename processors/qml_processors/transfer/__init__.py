@@ -1,0 +1,6 @@
+"""A log carried into another one, with its states, whatever the numbers of their partitions. Start at `carry.py`."""
+
+from qml_processors.transfer.carry import carry
+from qml_processors.transfer.plan import Carried, Plan, TransferError
+
+__all__ = ["Carried", "Plan", "TransferError", "carry"]

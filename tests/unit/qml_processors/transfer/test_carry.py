@@ -1,0 +1,209 @@
+"""A log carried into another one in the middle of its life finds what it would have found in its place."""
+
+import gzip
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from qml_daemon.configuration import read_config
+from qml_processors.runner import Runner, load_processors
+from qml_processors.runner import replay as replay_log
+from qml_processors.runner.rules_log import LATEST, config_event, config_mark, partition_cursor
+from qml_processors.transfer import TransferError, carry
+from quantum_mlops.codec import decode, encode
+from quantum_mlops.errors import LogError
+from quantum_mlops.events import Event
+from quantum_mlops.transports.base import DeadLetter, Stream
+from quantum_mlops.transports.memory import MemoryLog
+from quantum_mlops.transports.sqlite import SqliteLog
+
+WEEK = Path(__file__).parents[3] / "golden" / "week"
+
+
+@pytest.fixture(scope="module")
+def events():
+    lines = gzip.decompress((WEEK / "events.jsonl.gz").read_bytes()).splitlines()
+    found = [decode(line) for line in lines]
+    rules = read_config(WEEK / "quantum-mlops.toml", {}).rules
+    first = found[0].ingestedtime
+    return [replace(config_event(rules, "qml://week/0/rules", effective=0, time=first), ingestedtime=first), *found]
+
+
+def feed(log, events):
+    """Append events as their transport would: what belongs to every partition goes to each."""
+    for at in range(0, len(events), 5000):
+        parts = [[] for _ in range(log.partitions)]
+        for event in events[at : at + 5000]:
+            for number in (
+                range(log.partitions) if event.partitionkey == "*" else [log.partition_of(event.partitionkey)]
+            ):
+                parts[number].append(event)
+        for number, part in enumerate(parts):
+            log.append(part, partition=number)
+
+
+def run(log):
+    runner = Runner(log, load_processors())
+    for number in range(log.partitions):
+        assert runner.open(number), runner.stats().partitions[number].given_up
+    while runner.process_batch(5000):
+        pass
+    open_findings = {key: (one.finding_id, one.transition) for key, one in runner.open_findings().items()}
+    mismatches = sum(one.mismatches for one in runner.stats().partitions)
+    states = runner.states()
+    runner.close()
+    return open_findings, mismatches, states
+
+
+def derived(log, stream):
+    found = [
+        record.event
+        for number in range(log.partitions)
+        for record in log.read(stream, number, 0, 100_000)
+        if isinstance(record.event, Event)
+    ]
+    return sorted(encode(replace(event, ingestedtime=None)) for event in found)
+
+
+@pytest.fixture(scope="module")
+def whole(events):
+    log = MemoryLog()
+    feed(log, events)
+    ended = run(log)
+    return derived(log, Stream.FINDINGS), derived(log, Stream.SUMMARIES), ended
+
+
+def test_a_week_carried_twice_in_its_middle_gives_the_findings_of_the_week(events, whole, tmp_path) -> None:
+    half, later = len(events) // 2, len(events) * 5 // 6
+    first = SqliteLog(tmp_path / "first.sqlite")
+    feed(first, events[: half - 700])
+    run(first)
+    feed(first, events[half - 700 : half])  # its runner has not seen these
+    wide = MemoryLog(3)
+    carried = carry(first, wide, load_processors(), "first")
+    assert carried.open_findings > 0
+    assert run(wide)[1] == 0
+    feed(wide, events[half:later])
+    run(wide)
+    back = SqliteLog(tmp_path / "back.sqlite")
+    carry(wide, back, load_processors(), "wide")
+    feed(back, events[later:])
+    ended = run(back)
+    findings, summaries, expected = whole
+    assert derived(back, Stream.FINDINGS) == findings
+    assert derived(back, Stream.SUMMARIES) == summaries
+    assert ended == expected
+    again = replay_log(back, load_processors())
+    assert sorted(encode(event) for event in again.findings) == findings
+    first.close()
+    back.close()
+
+
+def prepared(events, count=20_000):
+    log = MemoryLog()
+    feed(log, events[:count])
+    run(log)
+    letters = [
+        DeadLetter(data=b"\xff", reason="no event", origin="spool", time=7),
+        DeadLetter(data=encode(events[5]), reason="x", origin="log"),
+    ]
+    latest = events[0]
+    log.append([], dead_letters=letters, cursors={
+        LATEST: encode(latest), partition_cursor(0): config_mark(latest), "log-id": b"me", "spool/segment/a": b"1",
+        "runner/attempt/0": b"2", "dispatcher/findings/0": max(0, log.end(Stream.FINDINGS, 0) - 1).to_bytes(8, "big"),
+    })  # fmt: skip
+    return log
+
+
+def test_positions_rules_and_dead_letters_are_carried(events) -> None:
+    source, target = prepared(events), MemoryLog(4)
+    carried = carry(source, target, load_processors(), "here")
+    assert carried.dead_letters == 2
+    letters = [record.event for number in range(4) for record in target.read(Stream.DEAD_LETTERS, number, 0, 9)]
+    assert {letter.reason for letter in letters} == {"no event", "x"}
+    assert target.cursor("spool/segment/a") == b"1"
+    assert target.cursor("transfer/origin") == b"me"
+    assert target.cursor("log-id") is None
+    assert target.cursor("runner/attempt/0") is None
+    assert [target.cursor(partition_cursor(number)) for number in range(4)] == [config_mark(events[0])] * 4
+    unread = {
+        number: target.end(Stream.FINDINGS, number)
+        - int.from_bytes(target.cursor(f"dispatcher/findings/{number}"), "big")
+        for number in range(4)
+    }
+    assert sorted(unread.values()) == [0, 0, 0, 1]
+    for number in range(4):
+        first = target.read(Stream.EVENTS, number, 0, 1)[0].event
+        assert first.key == events[0].key
+
+
+def test_a_target_that_is_not_empty_is_refused_and_left_alone(events) -> None:
+    source, target = prepared(events, 500), MemoryLog(2)
+    target.append(events[1:2], partition=1)
+    with pytest.raises(TransferError, match="partition 1 of its events holds records"):
+        carry(source, target, load_processors(), "here")
+    assert target.end(Stream.EVENTS, 0) == 0
+    done = MemoryLog(2)
+    carry(source, done, load_processors(), "here")
+    with pytest.raises(TransferError, match="was filled from here already"):
+        carry(source, done, load_processors(), "here")
+
+
+class Failing(MemoryLog):
+    """Fails at the n-th write, before or after it is stored."""
+
+    left = 0
+    before = True
+
+    def append(self, *args, **kwargs):
+        self._fail(lambda: MemoryLog.append(self, *args, **kwargs))
+
+    def commit(self, *args):
+        self._fail(lambda: MemoryLog.commit(self, *args))
+
+    def move_cursors(self, *args):
+        self._fail(lambda: MemoryLog.move_cursors(self, *args))
+
+    def _fail(self, write):
+        self.left -= 1
+        if self.left == 0 and self.before:
+            raise LogError("away")
+        write()
+        if self.left == 0:
+            raise LogError("away after it was stored")
+
+
+def test_an_interrupted_transfer_goes_on_and_ends_the_same(events) -> None:
+    source, whole = prepared(events, 6000), MemoryLog(3, clock=lambda: 2**61)
+    carry(source, whole, load_processors(), "here")
+    target, interruptions = Failing(3, clock=lambda: 2**61), 0
+    for step in range(1, 60):
+        target.left, target.before = step, bool(step % 2)
+        try:
+            carry(source, target, load_processors(), "here")
+        except LogError:
+            interruptions += 1
+        except TransferError as error:
+            assert "already" in str(error)
+            break
+        else:
+            break
+    target.left = 0
+    assert interruptions > 5
+    for stream in Stream:
+        for number in range(3):
+            one, other = (log.read(stream, number, 0, 10_000) for log in (whole, target))
+            assert msgspec.json.encode(one) == msgspec.json.encode(other)
+    assert target.cursors("") == whole.cursors("")
+    assert run(target) == run(whole)
+
+
+def test_another_source_does_not_go_on_with_what_was_begun(events) -> None:
+    target = Failing(2)
+    target.left = 3
+    with pytest.raises(LogError):
+        carry(prepared(events, 6000), target, load_processors(), "here")
+    with pytest.raises(TransferError, match="filled in part from here"):
+        carry(prepared(events, 500), target, load_processors(), "here")
