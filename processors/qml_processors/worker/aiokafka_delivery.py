@@ -5,8 +5,8 @@ fetched before a partition's first `seek` is thrown away: only its owner knows w
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping
-from typing import Any, Protocol, TypeVar
+import contextlib
+from collections.abc import Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -17,21 +17,16 @@ from msgspec import Struct
 from qml_processors.worker.delivery import Chunk
 from qml_processors.worker.handover import Handover
 from quantum_mlops.errors import LogError
+from quantum_mlops.transports.kafka.faults import explain
+from quantum_mlops.transports.kafka.loop import KafkaLoop, Scope
+from quantum_mlops.transports.kafka.settings import KafkaSettings
+from quantum_mlops.transports.kafka.topics import Topics
 
-_T = TypeVar("_T")
 _POLL_MS = 200
 _CHUNK_RECORDS = 1000
 _HEARTBEATS = 3
 _LETTING_GO_SECONDS = 20.0
 _GLANCE_SECONDS = 0.002
-
-
-class Loop(Protocol):
-    """The thread that runs Kafka's clients."""
-
-    def run(self, coroutine: Coroutine[Any, Any, _T], timeout_seconds: float) -> _T:
-        """Run a coroutine there and wait for it."""
-        ...
 
 
 class Place(Struct, gc=False):
@@ -46,44 +41,37 @@ class AiokafkaDelivery:
 
     Args:
         loop: the thread of Kafka's clients.
-        topic: the events topic.
-        arguments: how a client reaches Kafka.
-        group: the group's id.
-        session_timeout_ms: after this silence the group gives our partitions to another.
+        settings: how to reach Kafka, the group and its session timeout.
         instance: keeps our partitions through a restart shorter than the session timeout (static membership).
 
     """
 
-    def __init__(
-        self,
-        loop: Loop,
-        topic: str,
-        arguments: Mapping[str, Any],
-        group: str,
-        session_timeout_ms: int,
-        instance: str | None = None,
-    ) -> None:
+    def __init__(self, loop: KafkaLoop, settings: KafkaSettings, instance: str | None = None) -> None:
         self._loop = loop
-        self._topic = topic
+        self._servers = settings.servers
+        self._topic = Topics(settings.topic_prefix).events
+        session_timeout_ms = settings.session_timeout_ms
+        arguments = settings.client_arguments()
         self._arguments = {
             **arguments,
-            "group_id": group,
+            "group_id": settings.group,
             "group_instance_id": instance,
             "session_timeout_ms": session_timeout_ms,
             "heartbeat_interval_ms": session_timeout_ms // _HEARTBEATS,
             "rebalance_timeout_ms": round(1000 * _LETTING_GO_SECONDS) + session_timeout_ms,
-            "request_timeout_ms": max(arguments.get("request_timeout_ms", 0), 4 * session_timeout_ms),
+            "request_timeout_ms": max(arguments["request_timeout_ms"], session_timeout_ms + 5000),
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "isolation_level": "read_committed",
             "partition_assignment_strategy": (StickyPartitionAssignor,),
         }
+        self._scope = Scope()
         self._places: dict[int, Place] = {}
         self.hints_failed = 0
 
     def start(self, handover: Handover, timeout_seconds: float) -> None:
         """See `Delivery.start`."""
-        self._loop.run(self._start(handover), timeout_seconds)
+        self._loop.run(self._scope.run(self._start(handover)), "joining the group", timeout_seconds)
 
     def seek(self, partition: int, offset: int, epoch: int) -> None:
         """See `Delivery.seek`."""
@@ -100,7 +88,8 @@ class AiokafkaDelivery:
     def stop(self, timeout_seconds: float) -> None:
         """See `Delivery.stop`."""
         if hasattr(self, "_pump"):
-            self._loop.run(self._stop(), timeout_seconds)
+            with contextlib.suppress(LogError):  # the group notices by the session timeout
+                self._loop.run(self._stop(), "leaving the group", timeout_seconds)
 
     async def _start(self, handover: Handover) -> None:
         self._running = asyncio.get_running_loop()
@@ -118,7 +107,10 @@ class AiokafkaDelivery:
     async def _stop(self) -> None:
         self._pump.cancel()
         await asyncio.gather(self._pump, *self._hinting, return_exceptions=True)
-        await self._consumer.stop()
+        try:
+            await self._consumer.stop()
+        finally:
+            await self._scope.cancel()
 
     async def _deliver(self) -> None:
         try:
@@ -132,7 +124,11 @@ class AiokafkaDelivery:
                 except OffsetOutOfRangeError as error:
                     await self._go_to_the_start(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine has ended; the main thread tells
-            self._handover.fail(_ended(error))
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the owner that the engine has ended."""
+        self._handover.fail(explain(error, "delivering", self._servers))
 
     async def _hand_over(self, at: TopicPartition, records: list[ConsumerRecord]) -> None:
         place = self._places.get(at.partition)
@@ -218,19 +214,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore]
         try:
             await self._delivery.revoke({at.partition for at in revoked})
         except Exception as error:  # noqa: BLE001 - aiokafka would only log it
-            self._delivery._handover.fail(_ended(error))  # noqa: SLF001 - the same room
+            self._delivery.fail(error)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Tell the owner."""
         try:
             self._delivery.assign({at.partition for at in assigned})
         except Exception as error:  # noqa: BLE001 - aiokafka would only log it
-            self._delivery._handover.fail(_ended(error))  # noqa: SLF001 - the same room
-
-
-def _ended(error: Exception) -> Exception:
-    if isinstance(error, LogError):
-        return error
-    failure = LogError(f"the delivery by aiokafka ended: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
+            self._delivery.fail(error)
