@@ -1,7 +1,7 @@
 """Reading along: what comes into many partitions, fetched ahead by one consumer, so that a look costs no request.
 
 `KafkaLog.read` asks the brokers and reads anywhere; this is for those who look at every partition several times a
-second and go on from where they were. Idle it costs one request every half second.
+second and go on from where they were. Idle it costs one request a second.
 """
 
 import asyncio
@@ -25,8 +25,11 @@ AHEAD = 1000
 """Records of a partition that are fetched before they are asked for."""
 _AT_ONCE = 500
 _FETCH_BYTES = 256 * 1024
-_WAIT_MS = 200
+_WAIT_MS = 400
+_LONG_POLL_MS = 1000
 _RETRY_SECONDS = 1.0
+
+Place = tuple[Stream, int]
 
 
 class _Shelf(Struct):
@@ -60,7 +63,7 @@ class Tail:
         self._loop = loop
         self._settings = settings
         self._topics = Topics(settings.topic_prefix)
-        self._shelves: dict[tuple[Stream, int], _Shelf] = {}
+        self._shelves: dict[Place, _Shelf] = {}
         self._lock = threading.Lock()
         self._fault: LogError | None = None
         self._scope = Scope()
@@ -144,7 +147,7 @@ class Tail:
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=_LONG_POLL_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
             max_poll_records=_AT_ONCE,
         )
@@ -152,26 +155,25 @@ class Tail:
             await consumer.start()
             with self._lock:
                 self._fault = None
+            places: dict[Any, Place] = {}
             while True:
-                places = self._arrange(consumer)
+                places = self._arrange(consumer, places)
                 found = await consumer.getmany(timeout_ms=_WAIT_MS)
                 self._keep(consumer, places, found)
         finally:
             await consumer.stop()
 
-    def _arrange(self, consumer: Any) -> dict[Any, tuple[Stream, int]]:
+    def _arrange(self, consumer: Any, places: dict[Any, Place]) -> dict[Any, Place]:
         """Give the consumer its places, and put it where the readers are."""
         from aiokafka import TopicPartition  # noqa: PLC0415 - an extra
 
         with self._lock:
-            places = {TopicPartition(self._topics.of(place[0]), place[1]): place for place in self._shelves}
-            if len(consumer.assignment()) != len(places):
+            if len(self._shelves) != len(places):
+                places = {TopicPartition(self._topics.of(place[0]), place[1]): place for place in self._shelves}
                 consumer.assign(list(places))
                 for shelf in self._shelves.values():
-                    shelf.is_paused = False
-                    if not shelf.is_lost and shelf.records:
-                        shelf.records.clear()
-                    shelf.is_lost = True
+                    shelf.records.clear()
+                    shelf.is_lost, shelf.is_paused = True, False
             for partition, place in places.items():
                 shelf = self._shelves[place]
                 if shelf.is_lost:
@@ -183,7 +185,7 @@ class Tail:
                     shelf.is_paused = is_full
         return places
 
-    def _keep(self, consumer: Any, places: dict[Any, tuple[Stream, int]], found: dict[Any, Any]) -> None:
+    def _keep(self, consumer: Any, places: dict[Any, Place], found: dict[Any, Any]) -> None:
         decoded = {
             places[partition]: [
                 decode_record(places[partition][0], one.offset, one.timestamp, one.value) for one in records
