@@ -189,6 +189,8 @@ class AiokafkaDelivery:
     async def revoke(self, partitions: Collection[int]) -> None:
         """Wait until the owner has let go of everything."""
         self._places.clear()
+        if not partitions:
+            return  # before the first assignment
         change = self._handover.revoke(partitions)
         deadline = self._running.time() + _LETTING_GO_SECONDS
         while not change.is_done():

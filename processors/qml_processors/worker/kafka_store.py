@@ -5,16 +5,14 @@ that a kill between them can be tried.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
 
 from qml_processors.worker.store import Bounds
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.errors import LogError
 from quantum_mlops.transports.base import Checkpoint, Commit, Record, Stream
 from quantum_mlops.transports.kafka.cursors import CursorTable
-from quantum_mlops.transports.kafka.faults import explain
 from quantum_mlops.transports.kafka.fetch import EARLIEST, LATEST, Fetcher, Place, probe
 from quantum_mlops.transports.kafka.loop import KafkaLoop
 from quantum_mlops.transports.kafka.pages import Pages
@@ -28,7 +26,6 @@ from quantum_mlops.transports.kafka.transaction import Fault, OwnedProducer, Par
 FAULT_POINTS = ("begin", "outputs sent", "state sent", "before commit", "after commit")
 """The steps of a transaction, in order; each is called when it has happened."""
 
-_T = TypeVar("_T")
 _OPEN_SECONDS = 60.0
 _COMMIT_SECONDS = 30.0
 _ASK_SECONDS = 15.0
@@ -63,7 +60,6 @@ class KafkaStore:
         self._owned: dict[int, OwnedProducer] = {}
         self._closing: set[Future[None]] = set()
         try:
-            self._io = self.loop.run(_running(), "starting")
             self.loop.run(probe(settings), "signing in", _START_SECONDS)
             names = (*self.topics.partitioned, self.topics.cursors)
             counting = self._fetcher.count_partitions(names)
@@ -79,7 +75,8 @@ class KafkaStore:
         identity = owner_id(self.settings.group, self.topics.events, partition)
         producer = (OwnedProducer if self._fault is None else SteppedProducer)(self.settings, identity)
         self._owned[partition] = producer
-        return self._submit(self._take_over(producer, partition), f"taking over partition {partition}", _OPEN_SECONDS)
+        opening = self._take_over(producer, partition)
+        return self.loop.submit(opening, f"taking over partition {partition}", _OPEN_SECONDS)
 
     def commit(self, partition: int, commit: Commit) -> "Future[None]":
         """See `Store.commit`. Events over the limit are refused here.
@@ -91,13 +88,13 @@ class KafkaStore:
         """
         parcels = pack_commit(self.topics, self.partitions, partition, commit, self._clock())
         producer = self._owned[partition]
-        return self._submit(self._transact(producer, parcels), f"committing partition {partition}", _COMMIT_SECONDS)
+        return self.loop.submit(self._transact(producer, parcels), f"committing partition {partition}", _COMMIT_SECONDS)
 
     def release(self, partition: int) -> None:
         """See `Store.release`."""
         producer = self._owned.pop(partition, None)
         if producer is not None:
-            closing = self._submit(producer.close(), f"releasing partition {partition}", _ASK_SECONDS)
+            closing = self.loop.submit(producer.close(), f"releasing partition {partition}", _ASK_SECONDS)
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -109,7 +106,7 @@ class KafkaStore:
 
     def bounds(self, partitions: Collection[int]) -> "Future[Mapping[int, Bounds]]":
         """See `Store.bounds`."""
-        return self._submit(self._ask(list(partitions)), "asking for offsets", _ASK_SECONDS)
+        return self.loop.submit(self._ask(list(partitions)), "asking for offsets", _ASK_SECONDS)
 
     def cursor(self, name: str) -> bytes | None:
         """See `Log.cursor`."""
@@ -155,17 +152,6 @@ class KafkaStore:
     def _place(self, partition: int) -> Place:
         return self.topics.events, partition
 
-    def _submit(self, coroutine: Coroutine[Any, Any, _T], doing: str, seconds: float) -> "Future[_T]":
-        return asyncio.run_coroutine_threadsafe(self._explained(coroutine, doing, seconds), self._io)
-
-    async def _explained(self, coroutine: Coroutine[Any, Any, _T], doing: str, seconds: float) -> _T:
-        try:
-            return await asyncio.wait_for(coroutine, seconds)
-        except TimeoutError as error:
-            raise explain(TimeoutError(f"no answer within {seconds:g} s"), doing, self.settings.servers) from error
-        except Exception as error:  # whatever a client raises is put into our words in one place
-            raise explain(error, doing, self.settings.servers) from error
-
 
 class SteppedProducer(OwnedProducer):
     """Sends outputs before states and tells each step of a transaction; for tests that end the process at one."""
@@ -185,10 +171,6 @@ class SteppedProducer(OwnedProducer):
         fault("after commit")
         self.broken = False
         return {place: end + 1 for place, end in ends.items()}
-
-
-async def _running() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()
 
 
 def _outlive(close: Callable[[], object]) -> None:
