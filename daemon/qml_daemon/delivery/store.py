@@ -253,6 +253,7 @@ def connect(path: Path | None, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
         f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA mmap_size = 0")
+    connection.execute("PRAGMA cache_size = -256")  # what was sent is not read again
     connection.execute("PRAGMA busy_timeout = 2000")
     if mode == "ro":
         connection.execute("PRAGMA wal_autocheckpoint = 0")

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from datetime import datetime
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from qml_daemon.metrics.tally import Tally
 from quantum_mlops.events import Event, Job
@@ -21,7 +21,7 @@ class _Seen(Struct, gc=False):
     provider: str | None = None
     statuses: int = 0
     counted: int = 0
-    cost: dict[str, Decimal] = field(default_factory=dict)
+    cost: dict[str, Decimal] | None = None
 
 
 _QUEUE, _EXECUTION, _DURATION, _SHOTS, _EXECUTIONS = (1 << bit for bit in range(5))
@@ -79,9 +79,10 @@ class JobBook:
             self._tally.observe("qml_job_execution_seconds", seen.backend, value=worked)
 
     def _bill(self, seen: _Seen, money: Money, whose: tuple[str | None, ...]) -> None:
-        amount, before = Decimal(money.amount), seen.cost.get(money.currency, Decimal(0))
+        billed = seen.cost or {}
+        amount, before = Decimal(money.amount), billed.get(money.currency, Decimal(0))
         if amount > before:
-            seen.cost[money.currency] = amount
+            seen.cost = billed | {money.currency: amount}
             self._tally.add("qml_job_cost_total", *whose, money.currency, amount=float(amount - before))
 
 

@@ -24,6 +24,8 @@ class Row(Protocol):
 
 R = TypeVar("R", bound=Row)
 Key = tuple[str, str]
+GENERATION = 500
+"""After so many writes a row that was not asked for since leaves memory."""
 
 
 class _Entry(Struct, Generic[R]):
@@ -33,7 +35,11 @@ class _Entry(Struct, Generic[R]):
 
 
 class Shelf(Generic[R]):
-    """One table. Keys are (project, id). One thread at a time."""
+    """One table. Keys are (project, id). One thread at a time.
+
+    Memory holds two generations of rows. Those asked for are in the newer one; from time to time, or when it has
+    half of `most_cached`, the older one goes. So what has ended does not stay, and what is in use is not read again.
+    """
 
     def __init__(self, connection: sqlite3.Connection, table: Table, kind: type[R]) -> None:
         self._connection = connection
@@ -41,6 +47,8 @@ class Shelf(Generic[R]):
         self._decode = msgspec.msgpack.Decoder(kind).decode
         self._encode = msgspec.msgpack.Encoder().encode
         self._entries: dict[Key, _Entry[R]] = {}
+        self._older: dict[Key, _Entry[R]] = {}
+        self._age = 0
         self._touched: dict[Key, _Entry[R]] = {}
         self._find = f"SELECT seq, body FROM {table.name} WHERE id = ? AND project = ?"  # noqa: S608 - our names
         marks = ", ".join("?" * (6 + len(table.columns)))
@@ -54,10 +62,10 @@ class Shelf(Generic[R]):
         """Return the row to change, or None where there is none yet."""
         entry = self._touched.get(key)
         if entry is None:
-            entry = self._entries.get(key) or self._load(key)
+            entry = self._entries.get(key) or self._older.pop(key, None) or self._load(key)
             if entry is None:
                 return None
-            self._touched[key] = entry
+            self._entries[key] = self._touched[key] = entry
         return entry.row
 
     def add(self, key: Key, row: R) -> R:
@@ -92,13 +100,15 @@ class Shelf(Generic[R]):
         self._connection.executemany(self._update, same)
         self._connection.executemany(self._move, moved)
         self._touched.clear()
-        if len(self._entries) > self._table.most_cached:
-            self._entries.clear()
+        self._age += 1
+        if self._age > GENERATION or 2 * len(self._entries) > self._table.most_cached:
+            self._older, self._entries, self._age = self._entries, {}, 0
         return news
 
     def forget(self) -> None:
         """Drop what is in memory: the transaction failed, or rows were removed."""
         self._entries.clear()
+        self._older.clear()
         self._touched.clear()
         self._next = self._last_seq() + 1
 
@@ -111,5 +121,4 @@ class Shelf(Generic[R]):
         if found is None:
             return None
         row = self._decode(found[1])
-        entry = self._entries[key] = _Entry(row, found[0], row.columns)
-        return entry
+        return _Entry(row, found[0], row.columns)
