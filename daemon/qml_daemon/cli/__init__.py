@@ -18,6 +18,7 @@ from qml_daemon.cli import (
     emit,
     export,
     jobs,
+    kafka,
     purge,
     receivers,
     reload,
@@ -29,6 +30,7 @@ from qml_daemon.cli import (
     tail,
     token,
     version,
+    worker,
 )
 from quantum_mlops.errors import LogLockedError, LogVersionError, QuantumMlopsError, UserError
 
@@ -68,6 +70,7 @@ def _root(
 
 
 app.command("daemon")(daemon.run_daemon)
+app.command("worker")(worker.run_worker)
 app.command("demo")(demo.run_demo)
 app.add_typer(alerts.app, name="alerts")
 app.command("runs")(runs.list_runs)
@@ -85,6 +88,7 @@ app.command("reload")(reload.reload_daemon)
 app.command("backup")(backup.back_up_state)
 app.command("restore")(backup.restore_state)
 app.command("purge")(purge.purge_all)
+app.add_typer(kafka.app, name="kafka")
 app.add_typer(config.app, name="config")
 app.add_typer(receivers.app, name="receivers")
 app.add_typer(token.app, name="token")

@@ -17,7 +17,8 @@ HEALTHY_SECONDS = 60.0
 class Health:
     """Written by the main loop, read by any thread. `fault` is the last error of the log while it lasts."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, name: str = "daemon") -> None:
+        self._name = name
         self._monotonic = monotonic
         self._beaten = monotonic()
         self.state: Literal["starting", "running", "stopping"] = "starting"
@@ -34,7 +35,7 @@ class Health:
     def unready(self) -> str | None:
         """Return why the daemon does not take events now, or None."""
         if self.state != "running":
-            return f"the daemon is {self.state}"
+            return f"the {self._name} is {self.state}"
         if self.fault is not None:
             return f"the log cannot be written: {self.fault}"
         silent = self.silence_seconds()

@@ -113,13 +113,14 @@ def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
         Figure("qml_intake_segments", (), intake.segments),
         Figure("qml_intake_unreadable", (), intake.fault is not None),
         Figure("qml_dead_letters_total", ("intake",), intake.dead_letters),
-        *(() if status.runner is None else _describe_runner(status.runner.partitions, processors)),
+        *(() if status.runner is None else describe_runner(status.runner.partitions, processors)),
         *_describe_dispatcher(status.dispatcher),
         *(() if status.ingest is None else _describe_ingest(status.ingest)),
     ]
 
 
-def _describe_runner(partitions: Sequence[PartitionStats], processors: Sequence[str]) -> Iterator[Figure]:
+def describe_runner(partitions: Sequence[PartitionStats], processors: Sequence[str]) -> Iterator[Figure]:
+    """Yield what a runner counted, by partition and in all."""
     for one in partitions:
         labels = (str(one.partition),)
         yield Figure("qml_runner_lag_records", labels, one.lag)

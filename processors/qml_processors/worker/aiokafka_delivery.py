@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from qml_processors.worker.delivery import Chunk
 from qml_processors.worker.handover import Handover
-from quantum_mlops.errors import LogError
-from quantum_mlops.transports.kafka.faults import explain
+from quantum_mlops.errors import ConfigError, LogError
+from quantum_mlops.transports.kafka.faults import explain, is_users_mistake
 from quantum_mlops.transports.kafka.loop import KafkaLoop, Scope
 from quantum_mlops.transports.kafka.settings import KafkaSettings
 from quantum_mlops.transports.kafka.topics import Topics
@@ -69,9 +69,10 @@ class AiokafkaDelivery:
         self._places: dict[int, Place] = {}
         self.hints_failed = 0
 
-    def start(self, handover: Handover, timeout_seconds: float) -> None:
+    def start(self, handover: Handover) -> None:
         """See `Delivery.start`."""
-        self._loop.run(self._scope.run(self._start(handover)), "joining the group", timeout_seconds)
+        self._handover = handover
+        self._pump = self._loop.run(self._begin(), "starting")
 
     def seek(self, partition: int, offset: int, epoch: int) -> None:
         """See `Delivery.seek`."""
@@ -91,18 +92,12 @@ class AiokafkaDelivery:
             with contextlib.suppress(LogError):  # the group notices by the session timeout
                 self._loop.run(self._stop(), "leaving the group", timeout_seconds)
 
-    async def _start(self, handover: Handover) -> None:
+    async def _begin(self) -> "asyncio.Task[None]":
         self._running = asyncio.get_running_loop()
-        self._handover = handover
         self._hinting: set[asyncio.Task[None]] = set()
         self._consumer = AIOKafkaConsumer(**self._arguments)
         self._consumer.subscribe([self._topic], listener=_Listener(self))
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
-        self._pump = asyncio.create_task(self._deliver())
+        return asyncio.create_task(self._scope.run(self._deliver()))
 
     async def _stop(self) -> None:
         self._pump.cancel()
@@ -114,6 +109,7 @@ class AiokafkaDelivery:
 
     async def _deliver(self) -> None:
         try:
+            await self._consumer.start()
             while True:
                 try:
                     found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS)
@@ -128,7 +124,8 @@ class AiokafkaDelivery:
 
     def fail(self, error: Exception) -> None:
         """Tell the owner that the engine has ended."""
-        self._handover.fail(explain(error, "delivering", self._servers))
+        told = explain(error, "delivering", self._servers)
+        self._handover.fail(ConfigError(str(told)) if is_users_mistake(error) else told)
 
     async def _hand_over(self, at: TopicPartition, records: list[ConsumerRecord]) -> None:
         place = self._places.get(at.partition)

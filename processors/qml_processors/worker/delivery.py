@@ -41,13 +41,8 @@ class Chunk(Struct, frozen=True, gc=False):
 class Delivery(Protocol):
     """A delivery engine. Methods are called from the main thread."""
 
-    def start(self, handover: Handover, timeout_seconds: float) -> None:
-        """Join the group and begin.
-
-        Raises:
-            LogError: the engine could not start in time, or the broker refuses.
-
-        """
+    def start(self, handover: Handover) -> None:
+        """Begin to join the group. Does not wait; what goes wrong is told to the handover."""
         ...
 
     def seek(self, partition: int, offset: int, epoch: int) -> None:

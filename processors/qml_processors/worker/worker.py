@@ -28,8 +28,8 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
 
     `batch` records at most are one transaction of one partition. An idle partition writes on after `idle_seconds`.
     Every `look_seconds` it asks where partitions end; brokers that do not answer for `patience_seconds` end
-    it, and a partition that stays behind its end for `stall_seconds` is sought again. `letting_go_seconds` bound
-    the checkpoint when partitions are taken, `stop_seconds` an orderly end.
+    it, and a partition that stays behind its end for `stall_seconds` is sought again. `start_seconds` bound the
+    joining of the group, `letting_go_seconds` the checkpoint when partitions are taken, `stop_seconds` an orderly end.
     """
 
     batch: int = 1000
@@ -38,7 +38,7 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
     patience_seconds: float = 60.0
     stall_seconds: float = 15.0
     letting_go_seconds: float = 1.0
-    start_seconds: float = 30.0
+    start_seconds: float = 60.0
     stop_seconds: float = 8.0
 
 
@@ -109,13 +109,16 @@ class Worker:
             LogError: it cannot go on; nothing that was not committed is visible.
 
         """
-        self._delivery.start(self.handover, self._config.start_seconds)
+        self._delivery.start(self.handover)
+        until = time.monotonic() + self._config.start_seconds
         told = False
         while not stopping():
             busy = self._turn()
             if not told and self._joined and not self._opening:
                 told = True
                 ready()
+            if not self._joined and time.monotonic() > until:
+                raise LogError(f"the group gave no answer within {self._config.start_seconds:g} s")
             if not busy:
                 self.handover.wait(_WAIT_SECONDS)
         self._end()
