@@ -108,8 +108,9 @@ def _line(record: "Record") -> str:
     from qml_daemon.plain_text import safe
     from quantum_mlops.events import Event, short_name
     from quantum_mlops.timestamps import format_time
+    from quantum_mlops.transports.base import Misplaced
 
-    event = record.event
+    event = record.event.event if isinstance(record.event, Misplaced) else record.event
     when = paint(format_time(record.ingestedtime)[11:23], "dim")
     if not isinstance(event, Event):
         origin, key = getattr(event, "origin", "undecodable"), getattr(event, "key", None)

@@ -16,7 +16,7 @@ from qml_processors.transfer.cursors import ReaderPositions, other_cursors
 from qml_processors.transfer.derived import DerivedCarrier, LetterCarrier
 from qml_processors.transfer.events import WRITTEN, EventCarrier
 from qml_processors.transfer.job import Job, Tell
-from qml_processors.transfer.plan import PLAN, Carried, settle_plan
+from qml_processors.transfer.plan import PLAN, Carried, Source, settle_plan
 from qml_processors.transfer.states import gather, share_out, store
 from quantum_mlops.transports.base import Log, Stream
 
@@ -26,7 +26,7 @@ def no_tell(what: str, done: int, total: int) -> None:
 
 
 def carry(
-    source: Log,
+    source: Source,
     target: Log,
     processors: Sequence[Processor[Any]],
     name: str,

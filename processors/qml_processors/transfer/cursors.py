@@ -1,7 +1,7 @@
 """Named positions of a log, carried: readers by what they had not read yet, the rest as it is."""
 
 from qml_processors.runner.rules_log import LATEST, config_mark, partition_cursor
-from qml_processors.transfer.plan import PLAN, Plan
+from qml_processors.transfer.plan import PLAN, Plan, Source
 from quantum_mlops import codec
 from quantum_mlops.transports.base import Log, Stream
 
@@ -14,7 +14,7 @@ _DERIVED = (Stream.FINDINGS, Stream.SUMMARIES)
 class ReaderPositions:
     """Where the readers of the derived streams go on in the target: before the first record they had not read."""
 
-    def __init__(self, source: Log, plan: Plan) -> None:
+    def __init__(self, source: Source, plan: Plan) -> None:
         self._read: dict[tuple[str, Stream], dict[int, int]] = {}
         for name, position in source.cursors("").items():
             parsed = parse_reader(name, plan.partitions)
@@ -59,7 +59,7 @@ def parse_reader(name: str, partitions: int) -> tuple[str, Stream, int] | None:
     return reader, Stream(stream), int(number)
 
 
-def other_cursors(source: Log, target: Log) -> dict[str, bytes]:
+def other_cursors(source: Source, target: Log) -> dict[str, bytes]:
     """Return the positions that mean the same in every layout, and which rules every partition has."""
     numbers = range(source.partitions)
     found = {

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from qml_processors.runner import watermark
 from qml_processors.runner.position import EVENT
-from qml_processors.transfer.plan import Plan
+from qml_processors.transfer.plan import Plan, Source
 from qml_processors.transfer.states import Gathered
 from quantum_mlops.transports.base import Log, Stream
 
@@ -19,7 +19,7 @@ _CHUNK = 500
 class Job(Struct, kw_only=True):
     """One transfer. `ends` are the ends of the target's events, known when they are there."""
 
-    source: Log
+    source: Source
     target: Log
     plan: Plan
     gathered: Gathered

@@ -3,15 +3,15 @@
 import heapq
 from collections.abc import Iterator
 
-from qml_processors.transfer.plan import Plan
-from quantum_mlops.transports.base import Log, Record, Stream
+from qml_processors.transfer.plan import Plan, Source
+from quantum_mlops.transports.base import Record, Stream
 
 _CHUNK = 500
 Merged = tuple[int, int, Record]
 """(effective ingested time, partition, record)."""
 
 
-def merge(source: Log, stream: Stream, plan: Plan) -> Iterator[Merged]:
+def merge(source: Source, stream: Stream, plan: Plan) -> Iterator[Merged]:
     """Yield the records of a stream that belong to the plan; the same ones in the same order each time.
 
     Raises:
@@ -26,7 +26,7 @@ def _order(merged: Merged) -> tuple[int, int, int]:
     return merged[0], merged[1], merged[2].offset
 
 
-def _read(source: Log, stream: Stream, partition: int, plan: Plan) -> Iterator[Merged]:
+def _read(source: Source, stream: Stream, partition: int, plan: Plan) -> Iterator[Merged]:
     offset, end = plan.starts[stream][partition], plan.ends[stream][partition]
     now = 0
     while offset < end and (records := source.read(stream, partition, offset, _CHUNK)):

@@ -1,10 +1,13 @@
 """What is carried from where, written into the target before anything else: so that an interrupted transfer goes on."""
 
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
 import msgspec
 from msgspec import Struct
 
 from quantum_mlops.errors import UserError
-from quantum_mlops.transports.base import Log, Stream
+from quantum_mlops.transports.base import Checkpoint, Log, Record, Stream
 
 PLAN = "transfer/plan"
 """The cursor that holds the plan; `done` is True when all is there."""
@@ -49,7 +52,37 @@ class Carried(Struct, frozen=True, kw_only=True):
     until: int
 
 
-def make_plan(source: Log, name: str) -> Plan:
+class Source(Protocol):
+    """What a transfer needs of the log that it reads; a reader of a file has it, too."""
+
+    partitions: int
+
+    def read(self, stream: Stream, partition: int, offset: int, limit: int) -> Sequence[Record]:
+        """See `Log.read`."""
+        ...
+
+    def end(self, stream: Stream, partition: int) -> int:
+        """See `Log.end`."""
+        ...
+
+    def start(self, stream: Stream, partition: int) -> int:
+        """See `Log.start`."""
+        ...
+
+    def checkpoint(self, partition: int) -> Checkpoint:
+        """See `Log.checkpoint`."""
+        ...
+
+    def cursor(self, name: str) -> bytes | None:
+        """See `Log.cursor`."""
+        ...
+
+    def cursors(self, prefix: str) -> Mapping[str, bytes]:
+        """See `Log.cursors`."""
+        ...
+
+
+def make_plan(source: Source, name: str) -> Plan:
     """Return the plan for all that the source holds now."""
     numbers = range(source.partitions)
     return Plan(
@@ -65,7 +98,7 @@ def read_plan(target: Log) -> Plan | None:
     return None if stored is None else msgspec.json.decode(stored, type=Plan)
 
 
-def settle_plan(source: Log, target: Log, name: str) -> Plan:
+def settle_plan(source: Source, target: Log, name: str) -> Plan:
     """Return the plan to carry out: a new one for an empty target, or the one that was begun.
 
     Raises:

@@ -7,14 +7,14 @@ the partition of its key, with its open findings, and its row says "current at t
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from qml_processors.base import Processor
 from qml_processors.runner.checkpoint import RollingCheckpoint
-from qml_processors.runner.duplicates import Source
+from qml_processors.runner.duplicates import Source as EventSource
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import OWN, Partition
 from qml_processors.runner.position import EVENT
@@ -22,10 +22,13 @@ from qml_processors.runner.recovery import recover
 from qml_processors.runner.rules_schedule import Config, ConfigKey, RulesSchedule
 from qml_processors.runner.runner import own_processors
 from qml_processors.runner.series import Series, Slot
-from qml_processors.transfer.plan import Plan, TransferError
+from qml_processors.transfer.plan import Plan, Source, TransferError
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import DeadLetter, Log, Misplaced, Record, Stream
 from quantum_mlops.transports.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from qml_processors.runner.home_log import HomeLog
 
 _CHUNK = 500
 _PIECE = 5000
@@ -43,7 +46,7 @@ class Gathered(Struct, kw_only=True):
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
 
-def gather(source: Log, plan: Plan, processors: Sequence[Processor[Any]], *, accept_loss: bool = False) -> Gathered:
+def gather(source: Source, plan: Plan, processors: Sequence[Processor[Any]], *, accept_loss: bool = False) -> Gathered:
     """Recover every partition of the source and bring it to the end of the plan. Writes nothing.
 
     Raises:
@@ -96,7 +99,7 @@ def share_out(gathered: Gathered, processors: Sequence[Processor[Any]], ends: Se
             for series in slot.series.values():
                 if not series.gone:
                     _settle(series, partitions)
-        sources: list[Source] = [*one.sources.values(), *one.foreign.values()]
+        sources: list[EventSource] = [*one.sources.values(), *one.foreign.values()]
         for source in sources:
             partition = partitions[partition_of(source.key[0], len(ends))]
             known: dict[Any, Any] = partition.sources if source.kind == "d" else partition.foreign
@@ -140,9 +143,10 @@ def merge_configs(configs: Iterable[Config]) -> list[Config]:
     return [found[key] for key in sorted(found)]
 
 
-def _recover(source: Log, partition: Partition, *, accept_loss: bool) -> None:
+def _recover(source: Source, partition: Partition, *, accept_loss: bool) -> None:
     rolling = RollingCheckpoint(partition, 1.0, 1, lambda: 0)
-    recover(source, partition, rolling, accept_loss=accept_loss)
+    # A recovery only reads.
+    recover(cast("HomeLog", source), partition, rolling, accept_loss=accept_loss)
     if rolling.rewrite:
         raise TransferError(
             f"partition {partition.number} of the source holds states of processors that are not installed here; "
@@ -150,7 +154,7 @@ def _recover(source: Log, partition: Partition, *, accept_loss: bool) -> None:
         )
 
 
-def _process(source: Log, partition: Partition, plan: Plan) -> list[Event]:
+def _process(source: Source, partition: Partition, plan: Plan) -> list[Event]:
     """Process what the source's own runner has not yet; return what lies in the wrong partition."""
     end = plan.ends[Stream.EVENTS][partition.number]
     offset = partition.next_offset(source.start(Stream.EVENTS, partition.number))
