@@ -22,6 +22,8 @@ from quantum_mlops.transports.lockfile import LockFile
 
 _HOME = "home"
 _HOME_BYTES = 8
+_TIMEOUT_SECONDS = 8.0
+"""What the main loop waits for Kafka at a time: receivers are served in between."""
 
 
 class SideLoop:
@@ -54,7 +56,7 @@ def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Gr
         opened.callback(lock.close)
         store = OutboxStore(config.state_dir / OUTBOX, config.log.durability)
         opened.callback(store.close)
-        remote = KafkaLog(settings, clock=clock, writer="daemon")
+        remote = KafkaLog(settings, clock=clock, writer="daemon", timeout_seconds=_TIMEOUT_SECONDS)
         opened.callback(remote.close)
         loop = KafkaLoop(settings.servers)
         opened.callback(loop.close)

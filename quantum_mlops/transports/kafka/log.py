@@ -15,7 +15,7 @@ from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Checkpoint, Commit, DeadLetter, Record, Retained, Stream
 from quantum_mlops.transports.kafka.cursors import CursorTable
 from quantum_mlops.transports.kafka.fetch import EARLIEST, LATEST, Fetcher, Place, probe
-from quantum_mlops.transports.kafka.loop import KafkaLoop
+from quantum_mlops.transports.kafka.loop import TIMEOUT_SECONDS, KafkaLoop
 from quantum_mlops.transports.kafka.pages import Pages
 from quantum_mlops.transports.kafka.records import decode_record, encode_row
 from quantum_mlops.transports.kafka.settings import KafkaSettings
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class KafkaLog:
-    """A `Log` in Kafka. Blocks for at most 30 s a call; methods may be called from any thread, one writing at a time.
+    """A `Log` in Kafka. Blocks for a bounded time a call; methods may be called from any thread, one writing at a time.
 
     `checkpoint(partition)` takes the partition over: the process that committed to it before is fenced, and its
     next commit raises LogFencedError. After any error of `commit` the checkpoint must be read again.
@@ -51,6 +51,7 @@ class KafkaLog:
         fault: called after the steps of a commit (`begun`, `sent`, `committed`), for tests.
         writer: which of the programs that append this is. Of two with one name the later fences the earlier while
             that is in the middle of an append.
+        timeout_seconds: how long a call may block.
 
     Raises:
         ConfigError: credentials, TLS or topics are wrong.
@@ -59,13 +60,19 @@ class KafkaLog:
     """
 
     def __init__(
-        self, settings: KafkaSettings, clock: Clock = system_clock, *, writer: str = "log", fault: Fault = no_fault
+        self,
+        settings: KafkaSettings,
+        clock: Clock = system_clock,
+        *,
+        writer: str = "log",
+        fault: Fault = no_fault,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self.settings = settings
         self.topics = Topics(settings.topic_prefix)
         self._clock = clock
         self._fault = fault
-        self._loop = KafkaLoop(settings.servers)
+        self._loop = KafkaLoop(settings.servers, timeout_seconds)
         self._fetcher = Fetcher(settings)
         self._pages = Pages(self._fetcher)
         self._cursors = CursorTable(self._fetcher, self.topics.cursors)
