@@ -103,10 +103,8 @@ class Daemon:
         """Work until `stop` is set."""
         while not self.stop.is_set():
             self._around.beat()
-            try:
-                more = self._step()
-            except LogError as error:
-                self._report(error)
+            more = self._step()
+            if more is None:
                 self.stop.wait(RETRY_SECONDS)
                 continue
             if self._fault is not None:
@@ -164,35 +162,39 @@ class Daemon:
             self._parts.inbox.drain(self._parts.log, BATCH)
         self._parts.inbox.close()
 
-    def _step(self, *, tick: bool = True) -> bool:
-        """Do one round; return whether there is more to do at once.
+    def _step(self, *, tick: bool = True) -> bool | None:
+        """Do one round; return whether there is more to do at once, None where the log or a file failed.
 
         A log that takes nothing does not keep receivers from what was found before.
         """
         parts = self._parts
         parts.health.beat()
         parts.ground.lease.check()
+        taken = done = told = 0
         fault: LogError | None = None
-        taken = done = 0
         try:
             taken = parts.inbox.drain(parts.log, BATCH) + parts.intake.poll(BATCH)
             done = parts.processing.process_batch(BATCH)
-        except LogError as error:
-            fault = error
-        told = parts.dispatcher.step(BATCH, send=parts.ground.lease.is_held())
-        if taken or told:
-            self._active_at = time.monotonic()
-        if fault is None and tick:
-            try:
+            if tick:
                 self._ticker.step(quiet=self._is_quiet(time.monotonic()))
                 self._retention.step()
+        except LogError as error:
+            fault = error
+        try:
+            told = parts.dispatcher.step(BATCH, send=parts.ground.lease.is_held())
+        except LogError as error:
+            fault = fault or error
+        if taken or told:
+            self._active_at = time.monotonic()
+        if fault is not None:
+            self._report(fault)
+        if tick:
+            try:
+                self._show()
             except LogError as error:
                 fault = error
-        if tick:
-            self._show()
-        if fault is not None:
-            raise fault
-        return taken >= BATCH or done >= BATCH or told >= BATCH
+                self._report(error)
+        return None if fault is not None else taken >= BATCH or done >= BATCH or told >= BATCH
 
     def _show(self) -> None:
         """Look after the exporters, and show the figures where it is time."""
