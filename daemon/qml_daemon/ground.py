@@ -9,6 +9,7 @@ from msgspec import Struct
 from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.origin import FindingLog
 from qml_daemon.follow import Followed
+from qml_daemon.kafka.access import kafka_settings
 from qml_daemon.places import OUTBOX, store_path
 from qml_daemon.processing import Embedded, Processing
 from qml_daemon.ticks import append_to_each
@@ -83,14 +84,15 @@ def open_ground(config: Config, clock: Clock, processors: Sequence[Processor[Any
     """Open log and outbox. Where one fails, what was opened is closed again.
 
     Raises:
-        ConfigError: the topics are missing or not as they must be.
+        ConfigError: the topics are missing or not as they must be. MissingExtraError: Kafka's client is missing.
         LogError: the log or the outbox cannot be opened; LogLockedError: another daemon runs here.
 
     """
-    if config.kafka is not None and config.log.kind == "kafka":
+    if config.log.kind == "kafka":
+        settings = kafka_settings(config)
         from qml_daemon.kafka_ground import open_kafka_ground  # noqa: PLC0415 - an extra, for who has Kafka
 
-        return open_kafka_ground(config, config.kafka, clock)
+        return open_kafka_ground(config, settings, clock)
     is_file = config.log.kind == "sqlite"
     log: Log = (
         SqliteLog(store_path(config), clock=clock, durability=config.log.durability)

@@ -9,8 +9,9 @@ from qml_daemon.ground import Ground
 from qml_daemon.home_log import Closable, HomeLog, ReadAhead
 from qml_daemon.places import OUTBOX, store_path
 from qml_daemon.processing import Elsewhere
+from qml_processors.transfer import refuse_unfinished
 from quantum_mlops.clock import Clock
-from quantum_mlops.config.sections import Config, KafkaSection
+from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import LogError
 from quantum_mlops.transports.kafka.lease import CURSOR, KafkaLease
 from quantum_mlops.transports.kafka.log import KafkaLog
@@ -41,7 +42,7 @@ class SideLoop:
         self._loop.close()
 
 
-def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Ground:
+def open_kafka_ground(config: Config, settings: KafkaSettings, clock: Clock) -> Ground:
     """Lock the state folder, open the outbox, look at the topics, take the lease.
 
     Raises:
@@ -50,7 +51,6 @@ def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Gr
         LogError: Kafka or the outbox cannot be opened; LogLockedError: another daemon runs on this folder.
 
     """
-    settings = KafkaSettings.from_section(section)
     with ExitStack() as opened:
         lock = _lock(config)
         opened.callback(lock.close)
@@ -58,6 +58,7 @@ def open_kafka_ground(config: Config, section: KafkaSection, clock: Clock) -> Gr
         opened.callback(store.close)
         remote = KafkaLog(settings, clock=clock, writer="daemon", timeout_seconds=_TIMEOUT_SECONDS)
         opened.callback(remote.close)
+        refuse_unfinished(remote)
         loop = KafkaLoop(settings.servers)
         opened.callback(loop.close)
         lease = KafkaLease(loop, settings, _home(store), lambda: remote.cursor(CURSOR))
