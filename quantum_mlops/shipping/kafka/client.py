@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from quantum_mlops.shipping.kafka.loop import OwnLoop
     from quantum_mlops.shipping.kafka.outbox import Outbox, Outgoing
 
-_LEAST_BATCH_BYTES = 1024
 BATCH_BYTES = 900 * 1024  # before compression; a broker takes 1 MiB after it by default
 
 
@@ -106,7 +105,7 @@ class KafkaClient:
                 reason = f"{len(record.value)} bytes, more than {connection.topic} takes in a record"
                 rejected.append(Rejected(record.index, reason=reason))
             else:  # learned: later batches are not longer than this topic takes
-                self._batch_bytes = max(_LEAST_BATCH_BYTES, sum(len(record.value) for record in one.records) // 2)
+                self._batch_bytes = sum(len(record.value) for record in one.records) // 2
         if any(one.error is not None for one in sent):
             self._drop(broken=True)
         if fault is not None:

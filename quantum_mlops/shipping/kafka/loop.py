@@ -9,10 +9,13 @@ the wire: the selector keeps nothing in the kernel, and each file becomes /dev/n
 import asyncio
 import os
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
+_SETTLE_SECONDS = 0.5
+_OF_THE_LOOP = 1  # its own file, to be woken by
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -46,8 +49,16 @@ class OwnLoop:
         return self._runner.run(coroutine)
 
     def close(self) -> None:
-        """Cancel what is left and close; idempotent."""
+        """Close what is left, in half a second at most; idempotent."""
+        if self._selector.get_map() is not None:
+            self._runner.run(self._settle())
         self._runner.close()
+
+    async def _settle(self) -> None:
+        """Let connections that were told to close do so: with TLS this takes some turns."""
+        until = time.monotonic() + _SETTLE_SECONDS
+        while len(self._selector.get_map()) > _OF_THE_LOOP and time.monotonic() < until:  # noqa: ASYNC110 - transports tell nobody
+            await asyncio.sleep(0.005)
 
     def abandon(self) -> None:
         """Let go of a parent process's files: in a forked child, which may be in the middle of `run`."""

@@ -172,8 +172,12 @@ def _reason(error: Exception) -> str:
 def _make_token_provider(path: Path) -> Any:
     try:
         from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415 - an extra
+
+        from quantum_mlops.transports.kafka.oauth import heed_refusals  # noqa: PLC0415 - as above
     except ImportError:
         raise MissingExtraError("Kafka", "kafka") from None
+
+    heed_refusals()
 
     class FileToken(AbstractTokenProvider):  # type: ignore[misc, unused-ignore] # aiokafka publishes few types
         """The token in a file, read anew for each connection."""
