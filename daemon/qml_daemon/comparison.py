@@ -1,15 +1,15 @@
 """What a replay of the log derives, against what the log holds, finding by finding."""
 
-from typing import Literal, cast
+from typing import Literal
 
 from msgspec import Struct, structs
 
-from qml_daemon.history import read_records
+from qml_daemon.history import LogReader, read_records
+from qml_daemon.spanned_log import WHOLE, Span, SpannedLog
 from qml_processors.runner import load_processors, replay
 from quantum_mlops import codec
 from quantum_mlops.events import Event, FindingChanged, short_name
-from quantum_mlops.transports.base import Log, Stream
-from quantum_mlops.transports.sqlite_reader import SqliteReader
+from quantum_mlops.transports.base import Stream
 
 Verdict = Literal["same", "different", "only in the log", "only in the replay"]
 
@@ -33,15 +33,16 @@ class Comparison(Struct, frozen=True, kw_only=True):
     transitions: list[Transition]
 
 
-def compare_replay(reader: SqliteReader, since: int = 0) -> Comparison:
-    """Replay the log and compare byte by byte; `ingestedtime` is the log's and left out. Writes and sends nothing.
+def compare_replay(reader: LogReader, span: Span = WHOLE) -> Comparison:
+    """Replay the log and compare the transitions of a span byte by byte; writes and sends nothing.
+
+    `ingestedtime` is the log's and left out.
 
     Raises:
         LogError: the log fails.
 
     """
-    # A replay only reads; a reader has every method that it calls.
-    replayed = replay(cast("Log", reader), load_processors())
+    replayed = replay(SpannedLog(reader, span), load_processors())
     again = {event.key: event for event in replayed.findings}
     stored = {
         record.event.key: record.event
@@ -51,7 +52,7 @@ def compare_replay(reader: SqliteReader, since: int = 0) -> Comparison:
     transitions = []
     for key in dict.fromkeys([*stored, *again]):
         event = stored.get(key) or again[key]
-        if event.time >= since and isinstance(event.data, FindingChanged):
+        if span.since <= event.time < span.until and isinstance(event.data, FindingChanged):
             transitions.append(_judge(event, event.data, stored.get(key), again.get(key)))
     return Comparison(
         events=sum(counts.events for counts in replayed.counts),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from qml_daemon.delivery.store import OutboxStore
-from qml_daemon.dispatch.dispatcher import READER
+from qml_daemon.dispatch.origin import READER
 from qml_daemon.follow import Followed
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Checkpoint, Commit, DeadLetter, Log, Record, Retained, Stream

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from qml_daemon.history import read_records
+from qml_daemon.history import LogReader, read_records
 from qml_processors.base import Finding, Processor
 from qml_processors.runner import load_processors
 from qml_processors.runner.bundle import Bundle, identify, reproduce, unpack
@@ -17,7 +17,6 @@ from qml_processors.runner.derive import is_error
 from quantum_mlops.errors import QuantumMlopsError, UserError
 from quantum_mlops.events import Event, FindingChanged, short_name
 from quantum_mlops.transports.base import Stream
-from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 TOO_LARGE = "too large"
 _COMPARED = ("rule", "severity", "labels", "annotations", "values", "details", "reason")
@@ -40,7 +39,7 @@ class Reproduction(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-def reproduce_finding(reader: SqliteReader, prefix: str) -> Reproduction:
+def reproduce_finding(reader: LogReader, prefix: str) -> Reproduction:
     """Run the step that opened a finding again, with the installed processor.
 
     `prefix` is the finding's id, or its first digits.
@@ -99,7 +98,7 @@ def _installed(name: str | None) -> Processor[Any] | None:
         return None
 
 
-def _read_opening(reader: SqliteReader, prefix: str) -> tuple[Event, FindingChanged]:
+def _read_opening(reader: LogReader, prefix: str) -> tuple[Event, FindingChanged]:
     """Return the first transition that the log holds of the one finding whose id starts with `prefix`."""
     first: dict[str, tuple[Event, FindingChanged]] = {}
     for record in read_records(reader, Stream.FINDINGS):

@@ -3,7 +3,7 @@
 import logging
 
 from qml_daemon.assembly import Parts
-from qml_daemon.dispatch.dispatcher import READER
+from qml_daemon.dispatch.origin import READER
 from quantum_mlops.clock import MINUTE, Clock
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.sections import LogSection

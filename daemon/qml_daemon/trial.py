@@ -10,14 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qml_daemon.finding import FindingHistory
-from qml_daemon.history import fold_findings, read_findings
+from qml_daemon.history import LogReader, fold_findings, read_findings
 from qml_processors.runner import load_processors, replay
 from qml_processors.runner.rules_log import config_event
 from quantum_mlops.clock import DAY
 from quantum_mlops.config.rules import Rules
 from quantum_mlops.events import ConfigApplied, Event, Tick, type_name
 from quantum_mlops.transports.base import Log, Record, Stream
-from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 SOURCE = "qml://trial/0/rules"
 
@@ -45,7 +44,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     findings: list[FindingHistory]
 
 
-def try_rules(reader: SqliteReader, rules: Rules, since: int, told: Callable[[int, int], object] = max) -> Trial:
+def try_rules(reader: LogReader, rules: Rules, since: int, told: Callable[[int, int], object] = max) -> Trial:
     """Replay the log under `rules`; `told(done, total)` hears of the progress in records (nobody does by default).
 
     Raises:
@@ -73,7 +72,7 @@ def try_rules(reader: SqliteReader, rules: Rules, since: int, told: Callable[[in
 class _UnderRules:
     """The stored log with other rules: one config before everything, each stored one a tick."""
 
-    def __init__(self, reader: SqliteReader, rules: Rules, told: Callable[[int, int], object]) -> None:
+    def __init__(self, reader: LogReader, rules: Rules, told: Callable[[int, int], object]) -> None:
         self._reader = reader
         self._told = told
         self._config = config_event(rules, SOURCE, effective=0, time=0)

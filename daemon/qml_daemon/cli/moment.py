@@ -17,4 +17,5 @@ def read_moment(text: str, now: int, option: str) -> int:
     try:
         return parse_time(text) if "T" in text else now - parse_duration(text)
     except ValueError as error:
-        raise UserError(f"{option}: {error}; write it like 7d or 2026-11-20T12:00:00Z") from error
+        hint = "; write it like" if "T" in text else ", or a time like"
+        raise UserError(f"{option}: {error}{hint} 2026-11-20T12:00:00Z") from error

@@ -9,17 +9,31 @@ import typer
 from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from qml_daemon.history import LogReader
     from qml_daemon.reproduction import Reproduction
-    from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 
 def replay_log(
-    log: Annotated[
-        Path | None,
-        typer.Option("--log", metavar="FILE", help="A store.sqlite; else the configured one.", show_default=False),
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            "--from",
+            metavar="FILE|kafka",
+            help="A store.sqlite, or the topics of [kafka]; else the configured log.",
+            show_default=False,
+        ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Show findings from then on (RFC 3339).", show_default=False)
+        str | None,
+        typer.Option(metavar="DURATION|TIME", help="Show findings from then on (7d, or RFC 3339).", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DURATION|TIME", help="Read events before that only.", show_default=False)
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION|TIME", help="Begin reading there, with empty states.", show_default=False),
     ] = None,
     finding: Annotated[
         str | None,
@@ -40,6 +54,10 @@ def replay_log(
     beginning of the log they may differ: exit code 1.
 
     \b
+    The whole log is read, since a finding may rest on events long before it. --begin starts in the middle instead,
+    under the newest rules: what rests on older events then differs.
+
+    \b
     With --finding only the step that opened it runs again, from the evidence bundle in the alert:
     exit code 0 where the same finding comes out with the same id, else 1 (also where it has no bundle).
 
@@ -48,25 +66,29 @@ def replay_log(
       quantum-mlops replay
       quantum-mlops replay --log build/demo/state/store.sqlite
       quantum-mlops replay --since 2026-11-20T12:00:00Z --json
+      quantum-mlops replay --from kafka --begin 2d --since 1d
       quantum-mlops replay --finding 3f2a91
     """
+    from qml_daemon.cli.moment import read_moment
     from qml_daemon.comparison import compare_replay
-    from qml_daemon.configuration import read_config
-    from qml_daemon.history import open_store
+    from qml_daemon.spanned_log import FOREVER, Span
+    from quantum_mlops.clock import system_clock
     from quantum_mlops.errors import UserError
-    from quantum_mlops.timestamps import parse_time
 
-    if finding is not None and since is not None:
-        raise UserError("--finding and --since exclude each other: one finding needs no time")
-    try:
-        start = 0 if since is None else parse_time(since)
-    except ValueError as error:
-        raise UserError(f"--since: {error}; write it like 2026-11-20T12:00:00Z") from error
-    reader = open_store(read_config(config, os.environ), log)
+    if finding is not None and (since or until or begin):
+        raise UserError("--finding needs no time: --since, --until and --begin exclude it")
+    now = system_clock()
+    first = 0 if begin is None else read_moment(begin, now, "--begin")
+    span = Span(
+        begin=first,
+        since=first if since is None else read_moment(since, now, "--since"),
+        until=FOREVER if until is None else read_moment(until, now, "--until"),
+    )
+    reader = _open(config, source)
     if finding is not None:
         return _replay_finding(reader, finding, as_json=as_json)
     try:
-        found = compare_replay(reader, start)
+        found = compare_replay(reader, span)
     finally:
         reader.close()
     if as_json:
@@ -84,7 +106,18 @@ def replay_log(
     return 0 if found.is_identical else 1
 
 
-def _replay_finding(reader: "SqliteReader", prefix: str, *, as_json: bool) -> int:
+def _open(config: Path | None, source: str | None) -> "LogReader":
+    from qml_daemon.configuration import read_config
+    from qml_daemon.history import open_store
+    from qml_daemon.kafka.access import kafka_settings, open_kafka
+
+    found = read_config(config, os.environ)
+    if source == "kafka":
+        return open_kafka(kafka_settings(found), "reader")
+    return open_store(found, None if source is None else Path(source))
+
+
+def _replay_finding(reader: "LogReader", prefix: str, *, as_json: bool) -> int:
     from qml_daemon.reproduction import reproduce_finding
 
     try:

@@ -10,9 +10,9 @@ import typer
 from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from qml_daemon.history import LogReader
     from quantum_mlops.events import Event
     from quantum_mlops.transports.base import Record, Stream
-    from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 POLL_SECONDS = 0.2
 _CHUNK = 500
@@ -75,7 +75,7 @@ def show_tail(
         reader.close()
 
 
-def _last(reader: "SqliteReader", stream: "Stream", partition: int, lines: int, *, ticks: bool) -> "list[Record]":
+def _last(reader: "LogReader", stream: "Stream", partition: int, lines: int, *, ticks: bool) -> "list[Record]":
     """Return the last records of a partition, read backwards until there are enough to show."""
     found: list[Record] = []
     start, end = reader.start(stream, partition), reader.end(stream, partition)

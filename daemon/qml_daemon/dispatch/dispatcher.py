@@ -15,14 +15,13 @@ from qml_daemon.delivery.store import OutboxStore
 from qml_daemon.dispatch.book import AlertBook
 from qml_daemon.dispatch.group import flush_group
 from qml_daemon.dispatch.groups import Groups
-from qml_daemon.dispatch.origin import FindingLog, settle_origin
+from qml_daemon.dispatch.origin import READER, FindingLog, settle_origin
 from qml_daemon.dispatch.routes import Path
 from qml_daemon.dispatch.silences import Silences
 from quantum_mlops.clock import SECOND, Clock
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Record, Stream
 
-READER = "dispatcher"
 LONGEST_CATCH_UP = 5 * SECOND
 ENOUGH_TO_SEND_SECONDS = 1.0
 

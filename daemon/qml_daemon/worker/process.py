@@ -14,6 +14,7 @@ from qml_daemon.worker.figures import describe_worker
 from qml_daemon.worker.service import build_service
 from qml_processors.base import Processor
 from qml_processors.runner import Runner, RunnerConfig, load_processors
+from qml_processors.transfer import refuse_unfinished
 from qml_processors.worker.delivery import Delivery
 from qml_processors.worker.engines import make_delivery
 from qml_processors.worker.kafka_store import KafkaStore
@@ -95,6 +96,7 @@ class WorkerProcess:
             if service is not None:
                 service.start()
             store = KafkaStore(settings, fault=self._options.fault)
+            refuse_unfinished(store)
             delivery = make_delivery(settings, store, self._options.instance)
             worker = Worker(
                 store,

@@ -92,7 +92,29 @@ def make_plan(source: Source, name: str) -> Plan:
     )
 
 
-def read_plan(target: Log) -> Plan | None:
+class Cursors(Protocol):
+    """Named positions of a log."""
+
+    def cursor(self, name: str) -> bytes | None:
+        """See `Log.cursor`."""
+        ...
+
+
+def refuse_unfinished(log: Cursors) -> None:
+    """Do nothing, unless a transfer into this log was begun and is not done: then nobody may work on it.
+
+    Raises:
+        TransferError: it is so.
+
+    """
+    plan = read_plan(log)
+    if plan is not None and not plan.done:
+        raise TransferError(
+            f"only a part of {plan.source} was carried into this log; finish it first: quantum-mlops kafka import"
+        )
+
+
+def read_plan(target: Cursors) -> Plan | None:
     """Return the plan that a target was begun with."""
     stored = target.cursor(PLAN)
     return None if stored is None else msgspec.json.decode(stored, type=Plan)

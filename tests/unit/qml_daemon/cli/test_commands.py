@@ -111,7 +111,7 @@ def test_a_wrong_configuration_is_its_exact_lines_and_exit_code_2(run: Run, path
         (["tail", "-n", "x"], None),
         (["demo", "--qubits", "1-1-2-3"], "expected four physical qubits such as 0-1-2-3, not '1-1-2-3'"),
         (["daemon", "--config", "/no/such.toml"], "/no/such.toml: --config names no file"),
-        (["replay", "--since", "yesterday"], "--since: not an RFC 3339 time: 'yesterday'; write it like 2026-11-20T12:00:00Z"),
+        (["replay", "--since", "yesterday"], "--since: 'yesterday' is not a duration; write it like 30s, 5m, 1h30m or 7d, or a time like 2026-11-20T12:00:00Z"),
         (["receivers", "test", "lgo"], "no receiver is called 'lgo'; did you mean log?"),
         (["demo", "--change-at", "soon"], "--change-at: 'soon' is neither a step nor never"),
         (["demo", "--before", "1999-01-01"], None),

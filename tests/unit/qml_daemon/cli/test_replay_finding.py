@@ -275,7 +275,7 @@ def test_a_wrong_id_is_one_line_and_exit_code_2(run: Run, store: Callable[..., N
     for arguments, line in (
         (["zz"], "no finding in the log has an id that starts with 'zz'; see: quantum-mlops alerts"),
         (["7"], "2 findings start with '7'; give more digits"),
-        (["77", "--since", "2026-11-20T12:00:00Z"], "--finding and --since exclude each other: one finding needs no time"),
+        (["77", "--since", "2026-11-20T12:00:00Z"], "--finding needs no time: --since, --until and --begin exclude it"),
     ):  # fmt: skip
         code, stdout, stderr = run("replay", "--finding", *arguments)
         assert (code, stdout, stderr) == (2, "", f"quantum-mlops: {line}\n")

@@ -3,7 +3,9 @@
 import pytest
 
 from qml_daemon.dispatch.origin import LOG_ID
+from qml_processors.transfer import ORIGIN
 from quantum_mlops.errors import LogError, PermanentError
+from quantum_mlops.transports.base import Commit, Stream
 from quantum_mlops.transports.memory import MemoryLog
 
 QUICK = {"group_wait": "0s", "group_interval": "1s"}
@@ -232,6 +234,23 @@ def test_a_log_whose_end_a_power_loss_took_keeps_its_alerts_and_tells_what_is_fo
     assert bench.step(1) == []
     bench.find("closed", "b", labels={"backend": "other"})
     assert bench.step(1) == ["team (all alerts resolved) resolved:b"]
+
+
+def test_a_log_that_was_filled_from_the_one_before_is_gone_on_with(make_bench) -> None:
+    bench = make_bench(on_disk=True, **QUICK)
+    bench.find("opened", "a")
+    bench.step()
+    bench.find("opened", "b", labels={"backend": "other"})
+    before, bench.log = bench.log, MemoryLog(3, clock=bench.clock)
+    found = [record.event for record in before.read(Stream.FINDINGS, 0, 0, 9)]
+    bench.log.commit(2, Commit(findings=found, watermark=b""))
+    read = {f"dispatcher/findings/{partition}": (partition // 2).to_bytes(8, "big") for partition in range(3)}
+    bench.log.move_cursors({ORIGIN: before.cursor(LOG_ID), **read})
+    bench.restart()
+    [message] = bench.step(1)
+    assert "firing:b" in message
+    assert bench.dispatcher.stats().alerts == 2
+    assert bench.step(1) == []
 
 
 def test_an_outbox_that_kept_no_id_of_its_log_is_taken_over(make_bench) -> None:
