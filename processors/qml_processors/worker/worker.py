@@ -99,7 +99,7 @@ class Worker:
         self._stalls: dict[int, Stall] = {}
         self._looking: Future[Mapping[int, Bounds]] | None = None
         self._looked = self._answered = self._settled = self._reported = time.monotonic()
-        self._joined = False
+        self._joined = self._fresh = False
         self.report = WorkerReport(at=self._reported, joined=False, rebalances=0, opening=[], partitions=[])
 
     def run(self, stopping: Callable[[], bool], ready: Callable[[], None]) -> None:
@@ -139,7 +139,7 @@ class Worker:
             self._settled = now
             self._settle()
         self._look(now)
-        if now - self._reported >= 1.0:
+        if now - self._reported >= 1.0 or (self._fresh and not self._opening):
             self._report(now)
         return bool(ready or self._opening)
 
@@ -163,7 +163,7 @@ class Worker:
 
     def _assign(self, partitions: Iterable[int]) -> None:
         """Let go of what went elsewhere, go on with what stayed, open the rest."""
-        self._joined = True
+        self._joined = self._fresh = True
         mine = set(partitions)
         for partition in self._kept - mine:
             self.runner.release(partition)
@@ -249,7 +249,7 @@ class Worker:
         return {stats.partition: stats for stats in self.runner.stats().partitions}
 
     def _report(self, now: float) -> None:
-        self._reported = now
+        self._reported, self._fresh = now, False
         parts: list[PartitionReport] = []
         for number, stats in self._stats().items():
             part = self.log.part(number)
