@@ -13,6 +13,7 @@ from msgspec import Struct
 from quantum_mlops.errors import MissingExtraError, PermanentError
 from quantum_mlops.shipping.answer import Rejected
 from quantum_mlops.shipping.kafka.address import KafkaAddress
+from quantum_mlops.shipping.kafka.loading import load
 from quantum_mlops.transports.partitioning import partition_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class KafkaClient:
 
     def _send(self, events: list[bytes], waiting: list[int]) -> list[Rejected]:
         connection = self._connection or self._connect()
-        from quantum_mlops.shipping.kafka.answer import TOO_LARGE, judge  # noqa: PLC0415 - as in _connect
+        from quantum_mlops.shipping.kafka.answer import TOO_LARGE, judge  # noqa: PLC0415 - loaded
 
         sent = connection.loop.run(connection.outbox.send(_address(events, waiting, connection.partitions)))
         rejected: list[Rejected] = []
@@ -113,18 +114,20 @@ class KafkaClient:
         return rejected
 
     def _connect(self) -> _Connection:
-        try:  # here and not above: aiokafka takes 0.2 s to load, and may not be there
-            from quantum_mlops.shipping.kafka.answer import judge  # noqa: PLC0415
-            from quantum_mlops.shipping.kafka.loop import OwnLoop  # noqa: PLC0415
-            from quantum_mlops.shipping.kafka.outbox import open_outbox  # noqa: PLC0415
-            from quantum_mlops.shipping.kafka.quiet import keep_quiet  # noqa: PLC0415
-            from quantum_mlops.transports.kafka.settings import KafkaSettings  # noqa: PLC0415
-            from quantum_mlops.transports.kafka.topics import Topics  # noqa: PLC0415
+        try:
+            load()
         except ModuleNotFoundError as error:
             if error.name != "aiokafka":
                 raise
             missing = MissingExtraError("sending to Kafka", "kafka")
             raise PermanentError(f"cannot be reached from here: {missing}") from None
+        from quantum_mlops.shipping.kafka.answer import judge  # noqa: PLC0415 - loaded
+        from quantum_mlops.shipping.kafka.loop import OwnLoop  # noqa: PLC0415 - loaded
+        from quantum_mlops.shipping.kafka.outbox import open_outbox  # noqa: PLC0415 - loaded
+        from quantum_mlops.shipping.kafka.quiet import keep_quiet  # noqa: PLC0415 - loaded
+        from quantum_mlops.transports.kafka.settings import KafkaSettings  # noqa: PLC0415 - loaded
+        from quantum_mlops.transports.kafka.topics import Topics  # noqa: PLC0415 - loaded
+
         keep_quiet()
         loop, topic = OwnLoop(), "the events' topic"
         try:
@@ -148,8 +151,8 @@ class KafkaClient:
 
 def _address(events: list[bytes], waiting: list[int], partitions: int) -> "list[Outgoing]":
     """Return the records of the waiting events, each with its key and the partition that Kafka's own clients choose."""
-    from quantum_mlops.shipping.kafka.outbox import Outgoing  # noqa: PLC0415 - as in _connect
-    from quantum_mlops.transports.kafka.records import ANY_PARTITION  # noqa: PLC0415 - as in _connect
+    from quantum_mlops.shipping.kafka.outbox import Outgoing  # noqa: PLC0415 - loaded
+    from quantum_mlops.transports.kafka.records import ANY_PARTITION  # noqa: PLC0415 - loaded
 
     records = []
     for index in waiting:
