@@ -30,6 +30,7 @@ _PAUSE_SECONDS = 0.1
 _MARKER_SECONDS = 0.002
 _MARKER_PATIENCE_SECONDS = 1.0
 _PATIENCE_SECONDS = 20.0
+_START_SECONDS = 15.0
 
 
 class Raw(Protocol):
@@ -50,27 +51,47 @@ class Page(NamedTuple):
 
 
 async def probe(settings: KafkaSettings) -> None:
-    """Sign in to one of the brokers.
+    """Sign in to one of the brokers. Waits for 15 s where it has just started and is not in service yet.
+
+    aiokafka's clients never recover from being told of no broker, so ask this before making one.
 
     Raises:
         ConfigError: the credentials, TLS or the broker's version do not fit.
         LogError: none can be reached.
 
     """
-    arguments = settings.client_arguments()
-    servers = arguments.pop("bootstrap_servers")
     last: BaseException = OSError("no broker is named")
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        try:
-            connection = await create_conn(host.strip("[]"), int(port), **arguments)
-        except (errors.KafkaError, OSError, TimeoutError, NotImplementedError, AssertionError) as error:
-            last = error
-            continue
-        connection.close()
-        return
+    until = time.monotonic() + _START_SECONDS
+    while True:
+        for server in settings.bootstrap_servers:
+            try:
+                if await _sign_in(server, settings):
+                    return
+            except (errors.KafkaError, OSError, TimeoutError, NotImplementedError, AssertionError) as error:
+                last = error
+            else:
+                last = errors.NodeNotReadyError("it is starting")
+        if not isinstance(last, errors.NodeNotReadyError) or time.monotonic() > until:
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    await asyncio.sleep(_PAUSE_SECONDS)  # a TLS connection that was refused closes in later turns of the loop
+    if isinstance(last, (ConnectionResetError, BrokenPipeError)) or str(last).endswith("closed"):
+        last = ConnectionError(f"the broker closes the connection; is security_protocol {settings.security_protocol}?")
     told = explain(last, "signing in", settings.servers)
     raise (ConfigError(str(told)) if is_users_mistake(last) else told) from last
+
+
+async def _sign_in(server: str, settings: KafkaSettings) -> bool:
+    """Return whether a broker is in service, by its own account."""
+    host, _, port = server.rpartition(":")
+    arguments = settings.client_arguments()
+    del arguments["bootstrap_servers"]
+    connection = await create_conn(host.strip("[]"), int(port), **arguments)
+    try:  # before signing in a broker answers nothing but who it is
+        return bool((await connection.send(MetadataRequest([]))).brokers)
+    finally:
+        if (closed := connection.close()) is not None:
+            await closed
 
 
 class Fetcher:
@@ -163,6 +184,9 @@ class Fetcher:
             except BaseException:
                 await client.close()
                 raise
+            if client.get_random_node() is None:
+                await client.close()
+                raise errors.NodeNotReadyError("it is starting")
             self._client = client
         return self._client
 

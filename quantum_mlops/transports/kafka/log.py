@@ -80,6 +80,7 @@ class KafkaLog:
         self._writer = OwnedProducer(settings, f"{settings.group}-{settings.topic_prefix}{writer}")
         self._opened: set[Producer] = set()
         self._owned: dict[int, OwnedProducer] = {}
+        self._unknown: set[int] = set()  # partitions whose checkpoint has to be read before the next commit
         try:
             self._loop.run(probe(settings), "signing in")
             names = (*self.topics.partitioned, self.topics.cursors)
@@ -147,18 +148,25 @@ class KafkaLog:
         """See `Log.commit`: one transaction of the partition's owner, which this log becomes if nobody asked before."""
         self._check(partition)
         parcels = pack_commit(self.topics, self.partitions, partition, commit, self._clock())
+        if partition in self._unknown:
+            raise LogError(f"partition {partition}: an earlier commit failed or was fenced; read its checkpoint first")
         if partition not in self._owned:
             self.open_partition(partition)
+        self._unknown.add(partition)
         owner = self._owned[partition]
         ends = self._loop.run(owner.transact(parcels, self._fault), f"committing partition {partition}")
+        self._unknown.discard(partition)
         self._expect(ends)
 
     def checkpoint(self, partition: int) -> Checkpoint:
         """See `Log.checkpoint`. Takes the partition over, unless this log owns it."""
         self._check(partition)
+        self._unknown.add(partition)
         if partition not in self._owned or self._owned[partition].broken:
             self.open_partition(partition)
-        return self.peek(partition)
+        found = self.peek(partition)
+        self._unknown.discard(partition)
+        return found
 
     def peek(self, partition: int) -> Checkpoint:
         """Return the checkpoint without taking the partition over."""

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer import sender
 
 from quantum_mlops.errors import LogError
-from quantum_mlops.transports.kafka.fetch import Place
+from quantum_mlops.transports.kafka.fetch import Place, probe
 from quantum_mlops.transports.kafka.loop import Scope
 from quantum_mlops.transports.kafka.records import Entry
 from quantum_mlops.transports.kafka.settings import KafkaSettings
@@ -54,6 +54,7 @@ class Producer:
 
     async def open(self) -> None:
         """Connect; errors of aiokafka pass through."""
+        await probe(self.settings)
         client = AIOKafkaProducer(**self.settings.client_arguments(), **self._arguments())
         try:
             await self._scope.run(client.start())

@@ -86,11 +86,12 @@ def test_a_broker_that_goes_away_and_comes_back(own_broker, tick, caplog):
                 refused()
             assert time.monotonic() - began < 15
             assert "\n" not in str(caught.value)
-        assert len(caplog.records) < 40, "a flood of the client's messages"
-        assert not any(record.exc_info for record in caplog.records)
+        said = [record for record in caplog.records if record.name == "quantum_mlops.kafka"]
+        assert 0 < len(said) < 30, "nothing, or a flood of the client's messages"
+        assert not any(record.exc_info for record in said)
         broker.start()
         log._loop.timeout_seconds = 30.0
-        with pytest.raises(LogError, match="open this partition again"):
+        with pytest.raises(LogError, match="read its checkpoint first"):
             log.commit(0, Commit(watermark=b"2"))
         assert log.checkpoint(0).rows == {b"a": b"1"}
         log.append([tick(5)], partition=0)
