@@ -142,6 +142,17 @@ def test_who_is_waited_for_exists_and_can_come_true(service):
             assert SERVICES[other]["restart"] == "no"
 
 
+@pytest.mark.parametrize("service", [name for name in OURS if name != "access"])
+def test_commands_exist_with_their_options(service):
+    words = OURS[service]["command"]
+    names = [word for word in words if re.fullmatch("[a-z-]+", word) and not word.startswith("-")]
+    command = names[:2] if names[0] == "kafka" else names[:1]
+    told = quantum_mlops(*command, "--help")
+    assert told.returncode == 0, told.stderr
+    for option in (word for word in words if word.startswith("--")):
+        assert option in told.stdout
+
+
 def test_the_token_of_prometheus_is_made_once(tmp_path):
     shell, script = SERVICES["access"]["entrypoint"], SERVICES["access"]["command"][0]
     assert shell == ["/bin/sh", "-euc"]
