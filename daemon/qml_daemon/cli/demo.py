@@ -17,6 +17,14 @@ def run_demo(  # noqa: PLR0917 - one parameter an option
     after: Annotated[str, typer.Option(help="Date of the calibration after the change.")] = "2024-04-16",
     change_at: Annotated[str, typer.Option(metavar="STEP|never", help="When the device changes.")] = "100",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the daemon up afterwards.")] = False,
+    kafka: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Through this Kafka: topics of its own, two workers, one of them killed on the way.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Watch a real training job on a recorded device that goes bad, and show the alert; about a minute.
 
@@ -31,6 +39,7 @@ def run_demo(  # noqa: PLR0917 - one parameter an option
       quantum-mlops demo --qubits 19-22-25-24            a quiet part of the device: no alert
       quantum-mlops demo --change-at never               nothing changes: no alert
       quantum-mlops demo --keep                          leaves the daemon up
+      quantum-mlops demo --kafka 127.0.0.1:9092          the same through Kafka, and a worker is killed
     """
     from qml_daemon.demo.play import Play, play
 
@@ -44,5 +53,6 @@ def run_demo(  # noqa: PLR0917 - one parameter an option
             after=after,
             change_at=change_at,
             keep=keep,
+            kafka=kafka,
         )
     )

@@ -1,11 +1,13 @@
 """The demo's processes: receiver, daemon, training, each a subprocess with its own log file."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -40,6 +42,16 @@ group_by = ["rule", "backend"]
 group_wait = "0s"
 group_interval = "1s"
 """
+_KAFKA_TEXT = """[log]
+kind = "kafka"
+
+[kafka]
+bootstrap_servers = [{servers}]
+topic_prefix = "{name}."
+group = "{name}"
+
+"""
+WORKERS = ("worker-1", "worker-2")
 
 
 class DemoError(QuantumMlopsError):
@@ -47,9 +59,10 @@ class DemoError(QuantumMlopsError):
 
 
 class House:
-    """The folder and the processes in it."""
+    """The folder and the processes in it. `kafka` names brokers (`host:port,…`) where the log is there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kafka: str | None = None) -> None:
+        self.kafka = kafka
         self.folder = folder.absolute()
         self.config = self.folder / CONFIG
         self.state = self.folder / "state"
@@ -71,11 +84,11 @@ class House:
                 self._take(lock)
             for place in (self.state, self.folder / "spool"):
                 rmtree(place, ignore_errors=True)
-            for name in (ADDRESS, MESSAGES, "daemon.log", "training.log", "receiver.log"):
-                (self.folder / name).unlink(missing_ok=True)
+            for path in (self.folder / ADDRESS, self.folder / MESSAGES, *self.folder.glob("*.log")):
+                path.unlink(missing_ok=True)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.config.write_text(_CONFIG_TEXT, encoding="utf-8")
+            self.config.write_text(_write_config(self.kafka), encoding="utf-8")
             (self.folder / PIDS).unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be made: {error.strerror}; choose another --dir") from error
@@ -107,6 +120,29 @@ class House:
         self._start("daemon", ["quantum_mlops", "daemon", "--config", str(self.config)], {})
         self._await("daemon", lambda: read_status(self.state / STATUS) is not None)
 
+    def start_workers(self) -> None:
+        """Make the topics, start two workers, and wait until both are ready."""
+        self._start("kafka-init", ["quantum_mlops", "kafka", "init", "--config", str(self.config)], {})
+        if self._running["kafka-init"].wait(60):
+            self.check("kafka-init")
+        for name in WORKERS:
+            self._start(name, ["quantum_mlops", "worker", "--config", str(self.config), "--instance", name], {})
+        for name in WORKERS:
+            self._await(name, partial(self._said_ready, name))
+
+    def kill(self, name: str) -> int:
+        """End a process as a power cut does (SIGKILL); return its pid."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+        return process.pid
+
+    def check_all(self) -> None:
+        """Raise DemoError if the daemon or a worker that was not killed has ended."""
+        for name in ("daemon", *WORKERS):
+            if name in self._running:
+                self.check(name)
+
     def start_training(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         """Start the user's script. All it knows of the daemon is the folder of the spool."""
         target = {"QML_TARGET": f"spool:{self.folder / 'spool'}"}
@@ -130,7 +166,7 @@ class House:
     def stop(self) -> int | None:
         """Stop everything, the training first; return the daemon's exit code, None where it did not run."""
         code = None
-        for name in ("training", "daemon", "receiver"):
+        for name in ("training", "daemon", *WORKERS, "receiver"):
             process = self._running.get(name)
             if process is None:
                 continue
@@ -143,6 +179,9 @@ class House:
                 process.wait()
             code = process.returncode if name == "daemon" else code
         return code
+
+    def _said_ready(self, name: str) -> bool:
+        return any(" READY " in line for line in self.read_log(name))
 
     def _start(self, name: str, module: list[str], extra: dict[str, str]) -> subprocess.Popen[bytes]:
         environ = {key: text for key, text in os.environ.items() if not key.startswith("QML_")}
@@ -165,3 +204,12 @@ class House:
             if time.monotonic() > deadline:
                 raise DemoError(f"the {name} was not ready within 30 s; see {self.folder / name}.log")
             time.sleep(0.05)
+
+
+def _write_config(kafka: str | None) -> str:
+    """Return the configuration; on Kafka with topics and a group that no other demo has."""
+    if kafka is None:
+        return _CONFIG_TEXT
+    servers = ", ".join(f'"{server}"' for server in kafka.split(","))
+    text = _KAFKA_TEXT.format(servers=servers, name=f"demo-{secrets.token_hex(3)}")
+    return _CONFIG_TEXT.replace("[state]", f"{text}[state]", 1)

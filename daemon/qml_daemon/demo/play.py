@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,8 +18,8 @@ from msgspec import Struct
 
 from qml_daemon.demo.house import House
 from qml_daemon.demo.progress import Progress
-from qml_daemon.demo.verdict import judge, opening_canary
-from qml_daemon.demo.watcher import Seen, Watcher
+from qml_daemon.demo.verdict import judge, judge_once, opening_canary
+from qml_daemon.demo.watcher import Seen, Watcher, open_file
 from quantum_mlops.errors import MissingExtraError, UserError
 from quantum_mlops.events import FindingChanged
 
@@ -26,6 +28,7 @@ LOOK_SECONDS = 0.2
 NEVER = "never"
 USERS_MISTAKE = 2
 PLAIN_WIDTH = 100
+KILL_STEP = 50
 
 
 class Play(Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class Play(Struct, frozen=True, kw_only=True):
     after: str
     change_at: str
     keep: bool
+    kafka: str | None = None
 
     @property
     def changes(self) -> bool:
@@ -70,7 +74,7 @@ def play(what: Play) -> int:
         raise UserError(lines[-1].rpartition("error: ")[2].partition(": ")[2] or lines[-1]) from None
     except LookupError as error:
         raise UserError(str(error.args[0])) from error
-    house = House(what.folder)
+    house = House(what.folder, what.kafka)
     house.prepare()
     progress = Progress(options.steps)
     keep = False
@@ -98,29 +102,46 @@ def play(what: Play) -> int:
 def _run(house: House, what: Play, progress: Progress) -> tuple[Seen, "subprocess.Popen[bytes]"]:
     progress.say(f"quantum-mlops demo in {os.path.relpath(house.folder)}")
     house.start_receiver()
+    if what.kafka is not None:
+        house.start_workers()
     house.start_daemon()
     progress.say("  receiver  speaks Slack's incoming-webhook protocol on this machine")
+    if what.kafka is not None:
+        progress.say(f"  kafka     {what.kafka}; topics made by `quantum-mlops kafka init`")
+        progress.say("  workers   two, they share the partitions; the daemon takes in and tells")
     progress.say("  daemon    ready; group_wait 0 s, group_interval 1 s for the show (defaults: 30 s, 5 m)")
     training = house.start_training(what.training_arguments())
     change = f"recalibrated to {what.after} at step {what.change_at}" if what.changes else "not recalibrated"
     progress.say(
         f"  training  iris on ibm_{what.backend} {what.qubits} as of {what.before}, {change}; nothing tells the daemon"
     )
-    watcher = Watcher(house.folder, house.store)
+    watcher, befall = _arrange(house, what, progress)
     try:
         while training.poll() is None:
-            house.check("daemon")
+            house.check_all()
             progress.show(watcher.look())
+            befall(watcher.seen)
             time.sleep(LOOK_SECONDS)
         deadline = time.monotonic() + LAST_WORDS_SECONDS
         while training.returncode == 0 and not _is_over(watcher.look()) and time.monotonic() < deadline:
-            house.check("daemon")
+            house.check_all()
+            befall(watcher.seen)
             time.sleep(LOOK_SECONDS)
         progress.show(watcher.look())
         progress.say("")
         return watcher.seen, training
     finally:
         watcher.close()
+
+
+def _arrange(house: House, what: Play, progress: Progress) -> tuple[Watcher, Callable[[Seen], None]]:
+    """Return who watches, and what befalls the workers: on Kafka the one that has the run is killed on the way."""
+    if what.kafka is None:
+        return Watcher(house.folder, partial(open_file, house.store)), lambda seen: None  # noqa: ARG005 - of a seam
+    from qml_daemon.demo.workers import Accident, open_watched
+
+    at_step = int(what.change_at) // 2 if what.change_at.isdecimal() else KILL_STEP
+    return Watcher(house.folder, partial(open_watched, house)), Accident(house, progress, at_step).look
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
@@ -149,6 +170,8 @@ def _report(house: House, what: Play, seen: Seen, pids: list[int]) -> int:
             console.print(render_message(message))
     effect = exact_effect(what.backend, what.qubits, what.before, what.after) if what.changes else None
     verdict = judge(seen, effect)
+    if what.kafka is not None and verdict.is_right:
+        verdict = judge_once(seen, verdict)
     console.print(verdict.text, style="green" if verdict.is_right else "red")
     for line in _facts(house, seen):
         console.print(f"  {line}", markup=False)
@@ -179,6 +202,8 @@ def _command_name() -> str:
 
 
 def _commands(house: House, seen: Seen, pids: list[int]) -> list[str]:
+    if house.kafka is not None and not pids:
+        return ["KEEP=1 leaves broker, workers and daemon up, to look at: quantum-mlops kafka status, alerts, tail -f"]
     config = f"--config {os.path.relpath(house.config)}"
     name = _command_name()
     shown = [one.data.finding_id[:12] for one in seen.opened() if isinstance(one.data, FindingChanged)]

@@ -45,6 +45,18 @@ def judge(seen: Seen, effect: float | None) -> Verdict:  # noqa: PLR0911 - one s
     return Verdict(is_right=True, text=f"The alert came, and was resolved after the recovery: {size}.")
 
 
+def judge_once(seen: Seen, verdict: Verdict) -> Verdict:
+    """Return the verdict where each finding opened once and was told once, although a worker was killed."""
+    opened, told = seen.opened(), seen.told("FIRING")
+    ids = {one.data.finding_id for one in opened if isinstance(one.data, FindingChanged)}
+    if len(ids) < len(opened):
+        return Verdict(is_right=False, text=f"{len(ids)} findings were opened {len(opened)} times.")
+    if len(told) > len(opened):
+        return Verdict(is_right=False, text=f"{len(opened)} findings were told {len(told)} times.")
+    times = " It came once, although a worker was killed." if len(told) == 1 else ""
+    return Verdict(is_right=True, text=verdict.text + times)
+
+
 def opening_canary(seen: Seen, opened: Event) -> int:
     """Return the index of the canary on which a finding opened: the last one of its evidence."""
     evidence = set(opened.data.evidence.events) if isinstance(opened.data, FindingChanged) else set()

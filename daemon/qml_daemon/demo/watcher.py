@@ -1,19 +1,44 @@
 """What the demo sees of the work: it reads the log and the messages, as anybody may."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from qml_daemon.demo.receiver import MESSAGES
 from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event, FindingChanged, MetricLogged, RunEnded, ShotsMeasured, short_name
-from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.base import Record, Stream
 from quantum_mlops.transports.sqlite import SqliteLog
-from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 CHUNK = 1000
+PROJECT = "iris"
+
+
+class Reader(Protocol):
+    """A log that is only read."""
+
+    def partition_of(self, partitionkey: str) -> int:
+        """See `Log.partition_of`."""
+        ...
+
+    def read(self, stream: Stream, partition: int, offset: int, limit: int) -> Sequence[Record]:
+        """See `Log.read`."""
+        ...
+
+    def close(self) -> None:
+        """See `Log.close`."""
+        ...
+
+
+def open_file(store: Path) -> Reader | None:
+    """Return a reader of the log in a file; None while the daemon has not made it."""
+    try:
+        return SqliteLog.open_reader(store) if store.is_file() else None
+    except LogError:
+        return None  # the daemon is just making it
 
 
 class Canary(Struct, frozen=True):
@@ -59,24 +84,22 @@ class Seen(Struct):
 class Watcher:
     """Follows log and messages; `look` reads what is new and never waits."""
 
-    def __init__(self, folder: Path, store: Path) -> None:
+    def __init__(self, folder: Path, open_log: Callable[[], Reader | None]) -> None:
         self.seen = Seen()
-        self._store = store
+        self._open_log = open_log
         self._messages = folder / MESSAGES
         self._message_bytes = 0
-        self._reader: SqliteReader | None = None
+        self._reader: Reader | None = None
         self._offsets = {Stream.EVENTS: 0, Stream.FINDINGS: 0}
 
     def look(self) -> Seen:
         """Read what is new."""
-        if self._reader is None and self._store.is_file():
-            try:
-                self._reader = SqliteLog.open_reader(self._store)
-            except LogError:
-                self._reader = None  # the daemon is just making it
+        if self._reader is None:
+            self._reader = self._open_log()
         if self._reader is not None:
+            partition = self._reader.partition_of(PROJECT)
             for stream in self._offsets:
-                while records := self._reader.read(stream, 0, self._offsets[stream], CHUNK):
+                while records := self._reader.read(stream, partition, self._offsets[stream], CHUNK):
                     self._offsets[stream] = records[-1].offset + 1
                     for record in records:
                         if isinstance(record.event, Event):
