@@ -1,5 +1,6 @@
 """One worker process from its configuration to its end. Crash-only: what cannot go on ends with one line."""
 
+import logging
 import os
 import sys
 import threading
@@ -29,8 +30,10 @@ from quantum_mlops.version import __version__
 DONE, USERS_MISTAKE, CRASHED = 0, 2, 70
 """Exit codes: an orderly end, a mistake in what was configured, and "start me again" (EX_SOFTWARE of sysexits.h)."""
 
+_logger = logging.getLogger("quantum_mlops.worker")
 STOP_SECONDS = 10.0
 _LEAVING_SECONDS = 2.0
+_SILENT_SECONDS = 15.0
 _SWITCH_SECONDS = 0.001
 
 
@@ -76,10 +79,14 @@ class WorkerProcess:
             return self._refuse(error, USERS_MISTAKE)
         except QuantumMlopsError as error:
             return self._refuse(error, CRASHED)
+        except Exception as error:  # a bug: told with its place, then as every other end
+            _logger.exception("the worker failed")
+            return self._refuse(error, CRASHED)
         return DONE
 
-    def _refuse(self, error: QuantumMlopsError, code: int) -> int:
-        self._say(f"quantum-mlops worker: {' '.join(str(error).split())}")
+    def _refuse(self, error: Exception, code: int) -> int:
+        text = str(error) if isinstance(error, QuantumMlopsError) else f"{type(error).__name__}: {error}"
+        self._say(f"quantum-mlops worker: {' '.join(text.split())}")
         return code
 
     def _run(self, environ: Mapping[str, str]) -> None:
@@ -138,6 +145,8 @@ class _Watch:
         self._beat()
         if self._worker.report.at != self._published:
             self._published = self._worker.report.at
+            silent = self._worker.report.silence_seconds
+            process._health.fault = f"no broker answered for {silent:.0f} s" if silent > _SILENT_SECONDS else None  # noqa: SLF001
             process._board.publish(describe_worker(self._worker.report, self._processors))  # noqa: SLF001
         return process._stopping.is_set()  # noqa: SLF001
 

@@ -22,7 +22,7 @@ from quantum_mlops.transports.kafka.loop import KafkaLoop, Scope
 from quantum_mlops.transports.kafka.settings import KafkaSettings
 from quantum_mlops.transports.kafka.topics import Topics
 
-_POLL_MS = 200
+_POLL_MS = 100  # a fetch that waits at a broker holds up partitions there that were just sought or resumed
 _CHUNK_RECORDS = 1000
 _HEARTBEATS = 3
 _LETTING_GO_SECONDS = 20.0
@@ -60,6 +60,7 @@ class AiokafkaDelivery:
             "heartbeat_interval_ms": session_timeout_ms // _HEARTBEATS,
             "rebalance_timeout_ms": round(1000 * _LETTING_GO_SECONDS) + session_timeout_ms,
             "request_timeout_ms": max(arguments["request_timeout_ms"], session_timeout_ms + 5000),
+            "fetch_max_wait_ms": _POLL_MS,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "isolation_level": "read_committed",

@@ -66,7 +66,7 @@ class FaustDelivery(AiokafkaDelivery):
         self._arguments["max_poll_records"] = _CHUNK_RECORDS
         self._untold: frozenset[int] | None = None
         self.dropped = 0
-        for name in ("faust", "mode"):
+        for name in ("faust", "mode", __name__):
             _quiet(logging.getLogger(name))
 
     async def _begin(self) -> "asyncio.Task[None]":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from qml_processors.worker.delivery import Chunk, RawRecord
 
 MAX_RECORDS = 4000
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 """A partition over either bound is full; at half of both it is resumed."""
 
 

@@ -43,6 +43,7 @@ class Handover:
         self._wake = threading.Event()
         self._changes: list[Change] = []
         self._failure: BaseException | None = None
+        self._closed = False
         self.assigned: frozenset[int] = frozenset()
         self.rebalances = 0
 
@@ -60,8 +61,17 @@ class Handover:
         with self._lock:
             self.assigned = self.assigned - change.partitions
             self._changes.append(change)
+            if self._closed:
+                change.done()
         self._wake.set()
         return change
+
+    def close(self) -> None:
+        """The main thread has let go of everything: nobody waits for it any more."""
+        with self._lock:
+            self._closed = True
+            for change in self._changes:
+                change.done()
 
     def deliver(self, chunk: "Chunk") -> bool:
         """Hand records over; False: deliver no more of this partition until it is resumed."""

@@ -12,13 +12,15 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from qml_processors.worker.delivery import Chunk, Delivery, RawRecord
 from qml_processors.worker.feed import Feed
 from qml_processors.worker.store import Bounds, Store
+from quantum_mlops.codec import MAX_EVENT_BYTES, encode
 from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event
-from quantum_mlops.transports.base import Checkpoint, Commit, Misplaced, Record, Stream
+from quantum_mlops.transports.base import Checkpoint, Commit, Misplaced, Record, Stream, Undecodable
 from quantum_mlops.transports.kafka.records import ANY_PARTITION, decode_record
 from quantum_mlops.transports.partitioning import partition_of
 
@@ -49,6 +51,7 @@ class OwnedPartition:
         self.following = False
         self.rest: list[Record] = []
         self.bounds: Bounds = (0, 0)
+        self.committed = 0.0  # when the last commit began, monotonic seconds
         self.times = CommitTimes()
 
     def is_committing(self) -> bool:
@@ -113,13 +116,14 @@ class OwnedLog:
         part = self._parts[partition]
         part.feed.halt()
         part.rest = []
+        part.opening = None
         part.following = False
 
     def release(self, partition: int) -> None:
         """The partition is another's."""
         self.halt(partition)
         part = self._parts[partition]
-        part.opening = part.committing = None
+        part.committing = None
         self._store.release(partition)
 
     def look(self, partitions: Collection[int]) -> None:
@@ -203,7 +207,7 @@ class OwnedLog:
         """
         self.flush(partition)
         part = self._parts[partition]
-        started = time.monotonic()
+        started = part.committed = time.monotonic()
         part.committing = self._store.commit(partition, commit)
         part.committing.add_done_callback(lambda _: part.times.add(time.monotonic() - started))
 
@@ -236,6 +240,11 @@ class OwnedLog:
         key = event.partitionkey
         if key == ANY_PARTITION or partition_of(key, self.partitions) == partition:
             return record
+        data = encode(replace(event, ingestedtime=None))
+        if len(data) > MAX_EVENT_BYTES:
+            return Record(
+                record.offset, Undecodable(data, "in the wrong partition, and too large to go on"), record.ingestedtime
+            )
         return Record(record.offset, Misplaced(event), record.ingestedtime)
 
     def _result(self, future: "Future[_T]", doing: str) -> _T:

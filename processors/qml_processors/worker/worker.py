@@ -20,19 +20,19 @@ from qml_processors.worker.owned_log import COMMIT_BUCKETS, OwnedLog
 from qml_processors.worker.store import Bounds, Store
 from quantum_mlops.errors import LogError
 
-_WAIT_SECONDS = 0.1
-
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
     """How a worker paces itself; none of it changes what is found.
 
-    `batch` records at most are one transaction of one partition. An idle partition writes on after `idle_seconds`.
+    `batch` records at most are one transaction of one partition; fewer than half of them wait for `linger_seconds`
+    after the transaction before. An idle partition writes on after `idle_seconds`.
     Every `look_seconds` it asks where partitions end; brokers that do not answer for `patience_seconds` end
     it, and a partition that stays behind its end for `stall_seconds` is sought again. `start_seconds` bound the
     joining of the group, `letting_go_seconds` the checkpoint when partitions are taken, `stop_seconds` an orderly end.
     """
 
     batch: int = 1000
+    linger_seconds: float = 0.05
     idle_seconds: float = 0.25
     look_seconds: float = 5.0
     patience_seconds: float = 60.0
@@ -56,9 +56,13 @@ class PartitionReport(Struct, frozen=True, kw_only=True):
 
 
 class WorkerReport(Struct, frozen=True, kw_only=True):
-    """The worker at one moment. `opening` are partitions assigned and not recovered yet; `at` is monotonic seconds."""
+    """The worker at one moment. `opening` are partitions assigned and not recovered yet; `at` is monotonic seconds.
+
+    `silence_seconds`: how long ago brokers last said where partitions end.
+    """
 
     at: float
+    silence_seconds: float
     joined: bool
     rebalances: int
     opening: list[int]
@@ -100,7 +104,9 @@ class Worker:
         self._looking: Future[Mapping[int, Bounds]] | None = None
         self._looked = self._answered = self._settled = self._reported = time.monotonic()
         self._joined = self._fresh = False
-        self.report = WorkerReport(at=self._reported, joined=False, rebalances=0, opening=[], partitions=[])
+        self.report = WorkerReport(
+            at=self._reported, silence_seconds=0.0, joined=False, rebalances=0, opening=[], partitions=[]
+        )
 
     def run(self, stopping: Callable[[], bool], ready: Callable[[], None]) -> None:
         """Work until `stopping`, then let go in order. `ready` is called when the first partitions are open.
@@ -120,7 +126,7 @@ class Worker:
             if not self._joined and time.monotonic() > until:
                 raise LogError(f"the group gave no answer within {self._config.start_seconds:g} s")
             if not busy:
-                self.handover.wait(_WAIT_SECONDS)
+                self.handover.wait(self._config.linger_seconds)
         self._end()
 
     def _turn(self) -> bool:
@@ -145,9 +151,14 @@ class Worker:
 
     def _ready(self) -> set[int]:
         """Return who has records and no commit under way; where all have one, who has a full batch waiting."""
-        waiting = {n: part for n in self._owned if (part := self.log.part(n)).backlog()}
-        free = {n for n, part in waiting.items() if not part.is_committing()}
-        return free or {n for n, part in waiting.items() if part.backlog() >= self._config.batch}
+        waiting = {n: (part, backlog) for n in self._owned if (backlog := (part := self.log.part(n)).backlog())}
+        fresh = time.monotonic() - self._config.linger_seconds
+        free = {
+            number
+            for number, (part, backlog) in waiting.items()
+            if not part.is_committing() and (part.committed < fresh or 2 * backlog >= self._config.batch)
+        }
+        return free or {number for number, (_, backlog) in waiting.items() if backlog >= self._config.batch}
 
     def _settle(self) -> None:
         """Let partitions without records write what is dirty."""
@@ -196,6 +207,7 @@ class Worker:
         else:
             stats = self._stats()[partition]
             self._say(f"partition {partition} is given up: {stats.given_up}")
+            self.log.halt(partition)
         if not self._opening:
             settle()
 
@@ -267,6 +279,7 @@ class Worker:
             )
         self.report = WorkerReport(
             at=now,
+            silence_seconds=now - self._answered,
             joined=self._joined,
             rebalances=self.handover.rebalances,
             opening=list(self._opening),
@@ -283,6 +296,7 @@ class Worker:
             self.runner.release(partition, seconds=max(0.01, (until - time.monotonic()) / left / 2))
         for partition in owned:
             self.log.flush(partition)
+        self.handover.close()
         self._delivery.stop(max(1.0, until - time.monotonic()))
 
 

@@ -62,7 +62,7 @@ def test_what_is_no_event_and_what_lies_wrong_does_not_stop_the_stream(make_flee
     strangers = [event for event in events[100:200] if partition_of(event.partitionkey, 3) != 0]
     fleet.append(events[100:200], partition=0)
     fleet.append_bytes(b"no event", 1)
-    fleet.append_bytes(b"{" * 100_000, 1)
+    fleet.append_bytes(b"{" * 900_000, 1)
     fleet.append_bytes(None, 2)
     fleet.append([*events[200:], *events[250:]])
     fleet.everywhere(tick_event("qml://daemon/test/1", 1, system_clock()))
