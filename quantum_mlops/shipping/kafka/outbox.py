@@ -24,6 +24,7 @@ from quantum_mlops.errors import RetryableError
 
 HEADERS = [("content-type", CONTENT_TYPE.encode())]
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
+WATCH_SECONDS = 5.0
 _STOP_SECONDS = 1.0
 
 
@@ -88,14 +89,27 @@ class Outbox:
     async def send(self, records: Sequence[Outgoing]) -> list[Sent]:
         """Send the records, those of a partition in their order; return what became of them, after 30 s at most.
 
-        A partition's records after a failed batch are not tried and not in the answer.
+        A partition's records after a failed batch are not tried and not in the answer. Where no server
+        answers any more that is the error of a batch without records, after some 5 s: aiokafka itself
+        waits in silence.
         """
         queues: dict[int, deque[Outgoing]] = defaultdict(deque)
         for record in records:
             queues[record.partition].append(record)
         until = asyncio.get_running_loop().time() + ANSWER_SECONDS
-        sent = await asyncio.gather(*(self._send_all(partition, queue, until) for partition, queue in queues.items()))
-        return [one for batches in sent for one in batches]
+        sent: list[Sent] = []
+        sending = asyncio.gather(
+            *(self._send_all(partition, queue, until, sent) for partition, queue in queues.items())
+        )
+        watching = asyncio.ensure_future(self._watch())
+        await asyncio.wait((sending, watching), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            watching.cancel()
+            sending.result()
+            return sent
+        sending.cancel()
+        await asyncio.wait((sending,))
+        return [*sent, Sent([], watching.result())]
 
     async def close(self, *, broken: bool) -> None:
         """Let go of the connections, in 2 s at most; `broken` sends nothing of what is left."""
@@ -105,6 +119,14 @@ class Outbox:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._producer.client.close()
+
+    async def _watch(self) -> Exception:
+        """Return the reason once no server answers."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            reason = await self._find_reason()
+            if reason is not None:
+                return reason
 
     async def _find_reason(self) -> Exception | None:
         """Connect to the servers once more, for the error; None where one of them answers now."""
@@ -122,8 +144,7 @@ class Outbox:
                 return None
         return found
 
-    async def _send_all(self, partition: int, queue: deque[Outgoing], until: float) -> list[Sent]:
-        sent = []
+    async def _send_all(self, partition: int, queue: deque[Outgoing], until: float, sent: list[Sent]) -> None:
         while queue:
             batch, records = self._fill(queue)
             try:
@@ -133,7 +154,6 @@ class Outbox:
                 sent.append(Sent(records, error))
                 break
             sent.append(Sent(records, None))
-        return sent
 
     def _fill(self, queue: deque[Outgoing]) -> tuple[BatchBuilder, list[Outgoing]]:
         batch = self._producer.create_batch()
