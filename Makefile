@@ -15,6 +15,7 @@ BEFORE ?=
 AFTER ?=
 CHANGE_AT ?=
 KEEP ?=
+ENGINE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-kafka lint format bench soak wheel-test schemas clean
@@ -24,6 +25,7 @@ help: ## List what there is to do
 	@echo
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-12s %s\n", $$1, $$2}'
 	@echo
+	@echo "  make run ENGINE=kafka                  the same through a real Kafka; a worker is killed on the way"
 	@echo "  make run KEEP=1                        leave the daemon up afterwards"
 	@echo "  make run QUBITS=19-22-25-24            a quiet part of the device: no alert"
 	@echo "  make run QUBITS=1-4-7-10 AFTER=2025-02-12"
@@ -36,7 +38,7 @@ help: ## List what there is to do
 setup: .venv/.ready ## Make .venv with pinned and hashed versions
 
 run: .venv/.ready ## Watch a real training job on a device that goes bad; prints the alert
-	@$(BIN)/quantum-mlops demo --dir build/demo $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND)) \
+	@$(if $(filter kafka,$(ENGINE)),$(BIN)/python tools/kafka/demo.py,$(BIN)/quantum-mlops demo --dir build/demo) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND)) \
 		$(if $(QUBITS),--qubits $(QUBITS)) $(if $(BEFORE),--before $(BEFORE)) $(if $(AFTER),--after $(AFTER)) \
 		$(if $(CHANGE_AT),--change-at $(CHANGE_AT)) $(if $(KEEP),--keep)
 
