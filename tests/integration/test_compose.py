@@ -51,7 +51,9 @@ def test_every_part_is_there():
     assert set(SERVICES) == {
         "kafka", "init", "access", "daemon", "worker-1", "worker-2", "prometheus", "alertmanager", "grafana",
     }  # fmt: skip
-    assert SERVICES["worker-1"] == SERVICES["worker-2"]
+    for name in ("worker-1", "worker-2"):
+        assert SERVICES[name]["command"][-2:] == ["--instance", name]
+    assert {**SERVICES["worker-1"], "command": ()} == {**SERVICES["worker-2"], "command": ()}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -201,7 +203,8 @@ def test_prometheus_scrapes_the_daemon_and_the_workers_where_they_listen():
     jobs = {one["job_name"]: one["static_configs"][0]["targets"]
             for one in yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text())["scrape_configs"]}  # fmt: skip
     assert jobs["quantum-mlops"] == ["daemon:8765"]
-    port = SERVICES["worker-1"]["command"][-1].split(":")[1]
+    command = SERVICES["worker-1"]["command"]
+    port = command[command.index("--listen") + 1].split(":")[1]
     assert jobs["quantum-mlops-worker"] == [f"worker-1:{port}", f"worker-2:{port}"]
 
 
