@@ -26,7 +26,7 @@ _COUNTS = {
 }
 _DELIVERED = {
     "holes": "Holes in the offsets that were real (markers of transactions, retention).",
-    "doubts": "Holes that were doubted: the partition was sought back once.",
+    "doubts": "Holes in which records were missing: the engine was sought back.",
     "repeats": "Records delivered again and dropped.",
     "stalls": "Times that a partition stood still before its end and was sought again.",
 }

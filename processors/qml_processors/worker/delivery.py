@@ -26,8 +26,8 @@ class RawRecord(Protocol):
 class Chunk(Struct, frozen=True, gc=False):
     """Consecutive records of one partition.
 
-    `start`: the engine vouches that no other record lies in [start, end); None: it does not, and every
-    hole is doubted. `epoch` is that of the last `seek` that the engine had carried out.
+    `start`: the engine vouches that no other record lies in [start, end); None: it does not, and Kafka is
+    asked about every hole. `epoch` is that of the last `seek` that the engine had carried out.
     """
 
     partition: int

@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from msgspec import structs
+
 from qml_processors.worker.delivery import Delivery
 from qml_processors.worker.kafka_store import KafkaStore
 from quantum_mlops.errors import MissingExtraError
@@ -14,12 +16,14 @@ _READ_BY_FAUST = ("FAUST_LOOP", "F_LOOP", "FAUST_DATADIR", "F_DATADIR")
 
 
 def make_delivery(settings: KafkaSettings, store: KafkaStore, instance: str | None) -> Delivery:
-    """Return the delivery of `settings.engine`.
+    """Return the delivery of `settings.engine`. An `instance` is also the name that the group shows as the owner.
 
     Raises:
         MissingExtraError: it is not installed.
 
     """
+    if instance is not None:
+        settings = structs.replace(settings, client_id=instance)
     if settings.engine == "faust":
         delivery: Delivery = _import_faust_delivery().FaustDelivery(store.loop, settings, instance)
         return delivery

@@ -1,8 +1,8 @@
 """The feed of one partition: what was delivered and not yet taken, and the rule about gaps.
 
 Offsets have legitimate holes (markers of transactions, retention, compaction), and an engine may drop
-records in flight. So a hole that the engine does not vouch for is doubted once: the feed seeks back to
-the offset it wants; if the same offset comes first again, the hole is real.
+records in flight, also the same ones twice. So where the engine does not vouch for a hole, Kafka itself is asked what
+comes first: a record that lies in the hole was dropped, and the engine is sought back.
 """
 
 import threading
@@ -24,17 +24,20 @@ class Feed:
     Args:
         seek: asks the engine to deliver from an offset on, with an epoch.
         resume: tells the engine that there is room again.
+        first: returns the first offset at or after one that Kafka holds, None: none; blocks.
 
     """
 
-    def __init__(self, seek: Callable[[int, int], None], resume: Callable[[], None]) -> None:
+    def __init__(
+        self, seek: Callable[[int, int], None], resume: Callable[[], None], first: Callable[[int], int | None]
+    ) -> None:
         self._seek = seek
         self._resume = resume
+        self._first = first
         self._lock = threading.Lock()
         self._chunks: deque[Chunk] = deque()
         self._epoch = 0
         self._full = False
-        self._doubted: int | None = None
         self.records = 0
         self.size_bytes = 0
         self.reached = 0
@@ -69,7 +72,12 @@ class Feed:
             return not self._full
 
     def take(self, limit: int) -> list[RawRecord]:
-        """Return up to about `limit` records from the wanted offset on; whole chunks where they are small."""
+        """Return up to `limit` records from the wanted offset on.
+
+        Raises:
+            LogError: Kafka was asked about a hole and failed.
+
+        """
         taken: list[RawRecord] = []
         while len(taken) < limit:
             with self._lock:
@@ -92,7 +100,7 @@ class Feed:
         return taken
 
     def _take(self, chunk: Chunk, room: int, taken: list[RawRecord]) -> int | None:
-        """Add the wanted records of a chunk; return how many were left, None: it was doubted."""
+        """Add the wanted records of a chunk; return how many were left, None: records are missing."""
         records = chunk.records
         if chunk.start is not None:
             if chunk.start > self.reached and not self._believe(chunk.start):
@@ -125,16 +133,15 @@ class Feed:
 
     def _believe(self, offset: int) -> bool:
         """Whether the hole before `offset` is real; else go back to what is wanted."""
-        if self._doubted == offset:
-            self._doubted = None
-            self.holes += 1
-            self.believed += 1
-            self.reached = offset
-            return True
-        self._doubted = offset
-        self.doubts += 1
-        self.begin(self.reached)
-        return False
+        first = self._first(self.reached)
+        if first is None or first < offset:
+            self.doubts += 1
+            self.begin(self.reached)
+            return False
+        self.holes += 1
+        self.believed += 1
+        self.reached = offset
+        return True
 
     def _put_back(self, chunk: Chunk, left: int) -> None:
         rest = chunk.records[len(chunk.records) - left :]

@@ -31,6 +31,7 @@ _COMMIT_SECONDS = 30.0
 _ASK_SECONDS = 15.0
 _START_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
+_GLANCE_BYTES = 4096
 
 
 class KafkaStore:
@@ -103,6 +104,12 @@ class KafkaStore:
         place = self._place(partition)
         found = self.loop.run(self._pages.take(place, offset, limit, 0.0), f"reading {place[0]}")
         return [decode_record(Stream.EVENTS, record.offset, record.timestamp, record.value) for record in found]
+
+    def first(self, partition: int, offset: int) -> int | None:
+        """See `Store.first`."""
+        place = self._place(partition)
+        page = self.loop.run(self._fetcher.fetch(place, offset, _GLANCE_BYTES), f"reading {place[0]}")
+        return page.records[0].offset if page.records else None
 
     def bounds(self, partitions: Collection[int]) -> "Future[Mapping[int, Bounds]]":
         """See `Store.bounds`."""

@@ -76,7 +76,7 @@ class OwnedLog:
         self.partitions = store.partitions
         self._store = store
         self._patience = patience_seconds
-        self._parts = [OwnedPartition(_make_feed(delivery, number)) for number in range(store.partitions)]
+        self._parts = [OwnedPartition(_make_feed(store, delivery, number)) for number in range(store.partitions)]
 
     def accept(self, chunk: Chunk) -> bool:
         """Take what the engine delivers; any thread."""
@@ -254,8 +254,9 @@ class OwnedLog:
             raise LogError(f"Kafka: {doing}: no answer within {self._patience:g} s") from None
 
 
-def _make_feed(delivery: Delivery, partition: int) -> Feed:
+def _make_feed(store: Store, delivery: Delivery, partition: int) -> Feed:
     return Feed(
         lambda offset, epoch: delivery.seek(partition, offset, epoch),
         lambda: delivery.resume(partition),
+        lambda offset: store.first(partition, offset),
     )

@@ -40,6 +40,15 @@ class Store(Protocol):
         """
         ...
 
+    def first(self, partition: int, offset: int) -> int | None:
+        """Return the offset of the first committed event at or after `offset`, None at the end; blocks.
+
+        Raises:
+            LogError: the broker fails.
+
+        """
+        ...
+
     def bounds(self, partitions: Collection[int]) -> "Future[Mapping[int, Bounds]]":
         """Return where the events of these partitions start and end."""
         ...
