@@ -66,6 +66,7 @@ def broker(own_broker, tmp_path):
         yield f"127.0.0.1:{internal}"
 
 
+@pytest.mark.timeout(300)  # ten starts of Java and Python
 def test_the_parts_of_the_compose_file_work_together(broker, tmp_path):
     port, first, second = free_ports(3)
     text = (DEPLOY / "compose/quantum-mlops.toml").read_text()
@@ -115,5 +116,6 @@ def test_the_parts_of_the_compose_file_work_together(broker, tmp_path):
             assert httpx.get(f"http://127.0.0.1:{which}/metrics", trust_env=False).status_code == 401
         told = once("status", [*quantum_mlops, "kafka", "status"])
         assert "12 of 12 partitions owned" in told
+        assert all(name in told for name in ("worker-1", "worker-2")), told
         assert [process.poll() for process in processes] == [None] * 3
     assert [process.returncode for process in processes] == [0] * 3

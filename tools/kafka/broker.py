@@ -49,7 +49,7 @@ SETTINGS = {
     "broker.heartbeat.interval.ms": "1000",
     "log.retention.check.interval.ms": "10000",
 }
-_START_SECONDS, _STOP_SECONDS = 60, 30
+_START_SECONDS, _STOP_SECONDS = 120, 30
 _PORTS = range(20_000, 32_000)  # below what systems give to outgoing connections: a restart finds its ports free
 
 
