@@ -15,6 +15,7 @@ from msgspec import Struct
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.report import report_exporters
 from qml_daemon.http.report import report_http
+from qml_daemon.kafka.report import report_log
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
 from qml_daemon.shipping.kafka_report import report_kafka
@@ -64,7 +65,7 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     found.append(Examined("receivers", "ok", f"{names}; try: quantum-mlops receivers test"))
     status = read_status(config.state_dir / STATUS)
     found += [_folder(config.state_dir), _disk(config.state_dir)]
-    found += [*_daemon(status), *_versions(config, status), *_store(config), _spool(config, status)]
+    found += [*_daemon(status), *_versions(config, status), *_log(config), _spool(config, status)]
     url = None if status is None or status.state == "stopped" else status.http
     has_daemon = status is not None and status.state == "ready"
     processes = () if status is None else status.exporters
@@ -194,6 +195,12 @@ def _release(version: str) -> tuple[int, ...]:
     True
     """
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _log(config: Config) -> Iterator[Examined]:
+    if config.log.kind == "kafka":
+        return (Examined(*line) for line in report_log(config))
+    return _store(config)
 
 
 def _store(config: Config) -> Iterator[Examined]:

@@ -3,11 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qml_daemon.cli.options import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from quantum_mlops.config.sections import Config
 
 _RESTORE_SECONDS = 60.0
 
@@ -21,6 +24,7 @@ def back_up_state(
 
     \b
     Not in it: events still in the spool, the views (made anew from the log), the configuration.
+    A log on Kafka is refused: Kafka keeps copies, and `quantum-mlops kafka export` takes it into a file.
 
     \b
     Examples:
@@ -31,7 +35,7 @@ def back_up_state(
     from qml_daemon.operations.backup import back_up
     from quantum_mlops.clock import system_clock
 
-    state_dir = read_config(config, os.environ).state_dir
+    state_dir = _own_state(read_config(config, os.environ))
     print(f"copying the log in {state_dir} …", file=sys.stderr)
     folder, manifest = back_up(state_dir, destination, system_clock)
     size = sum(one.size_bytes for one in manifest.files.values())
@@ -67,7 +71,7 @@ def restore_state(
     from quantum_mlops.clock import system_clock
     from quantum_mlops.errors import UserError
 
-    state_dir = read_config(config, os.environ).state_dir
+    state_dir = _own_state(read_config(config, os.environ))
     manifest = read_manifest(backup)
     print(f"{backup}: {manifest.events:,} events, whole", file=sys.stderr)
     if not yes and not typer.confirm(f"Put it in the place of the state in {state_dir}?", err=True):
@@ -81,3 +85,20 @@ def restore_state(
         raise UserError(f"the daemon (pid {pid}) did not take the backup over; see its log, or restart it")
     print(f"restored by the daemon (pid {pid}); the old state is beside it in before-restore-…")
     return 0
+
+
+def _own_state(config: "Config") -> Path:
+    """Return the state folder, where the log is in it.
+
+    Raises:
+        UserError: it is on Kafka; a copy of the rest would not fit what the log has become meanwhile.
+
+    """
+    from quantum_mlops.errors import UserError
+
+    if config.log.kind == "kafka":
+        raise UserError(
+            "this log is on Kafka, which keeps copies of its own (kafka.replication_factor); take it into a file:"
+            " quantum-mlops kafka export. Alerts and silences are in the outbox: copy it while the daemon is stopped"
+        )
+    return config.state_dir

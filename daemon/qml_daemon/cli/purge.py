@@ -18,7 +18,8 @@ def purge_all(
     """Remove everything that was written here: log, outbox, views, spool. The configuration is yours and stays.
 
     \b
-    Refused while a daemon runs. After it and `pip uninstall quantum-mlops` nothing is left.
+    Refused while a daemon runs. Topics in Kafka stay: they may be others', too. After it and
+    `pip uninstall quantum-mlops` nothing is left.
 
     \b
     Examples:
@@ -44,6 +45,9 @@ def purge_all(
         print(f"{'would remove' if dry_run else 'removed'} {one.path} ({one.size_bytes:,} bytes)")
     if not found:
         print("nothing is here", file=sys.stderr)
+    if whole.kafka is not None and whole.log.kind == "kafka":
+        prefix = whole.kafka.topic_prefix
+        print(f"the topics {prefix}* stay in Kafka; remove them there: kafka-topics.sh --delete", file=sys.stderr)
     if whole.path is not None:
         print(f"the configuration stays: {whole.path}", file=sys.stderr)
     return 0

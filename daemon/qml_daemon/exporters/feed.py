@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 
+from qml_daemon.history import LogReader
 from quantum_mlops.transports.base import Record, Stream
-from quantum_mlops.transports.sqlite_reader import SqliteReader
 
 CHUNK = 500
 STREAMS = (Stream.EVENTS, Stream.FINDINGS, Stream.SUMMARIES)
@@ -14,7 +14,7 @@ Place = tuple[Stream, int]
 class Feed:
     """Reads on from `positions`; `removed` counts offsets that retention took before they were read."""
 
-    def __init__(self, reader: SqliteReader, positions: Mapping[Place, int]) -> None:
+    def __init__(self, reader: LogReader, positions: Mapping[Place, int]) -> None:
         self._reader = reader
         places = [(stream, partition) for stream in STREAMS for partition in range(reader.partitions)]
         self.next = {place: positions.get(place, 0) for place in places}

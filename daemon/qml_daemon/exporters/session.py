@@ -9,9 +9,12 @@ from qml_daemon.exporters.plugins import load_kind
 from qml_daemon.exporters.status import store_path
 from qml_daemon.exporters.store import ExporterStore
 from qml_daemon.exporters.worker import Worker
+from qml_daemon.history import LogReader
+from qml_daemon.kafka.access import kafka_settings
 from qml_daemon.places import store_path as log_path
 from quantum_mlops.clock import system_clock
 from quantum_mlops.config.load import is_file
+from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError, UserError
 from quantum_mlops.transports.sqlite import SqliteLog
 
@@ -30,11 +33,11 @@ def open_worker(name: str, config_path: Path | None, environ: MutableMapping[str
     address = kind.address(config)
     if address is None:
         raise ConfigError(f"exporters.{name}: not configured")
-    if config.log.kind == "memory" or not is_file(log_path(config)):
+    if config.log.kind != "kafka" and (config.log.kind == "memory" or not is_file(log_path(config))):
         raise UserError(f"{log_path(config)}: no log there; start `quantum-mlops daemon` once")
     read_credential_files(environ)
     forget_surroundings(environ)
-    reader = SqliteLog.open_reader(log_path(config))
+    reader = _open_reader(config, name)
     try:
         store = ExporterStore(store_path(config.state_dir, name))
     except BaseException:
@@ -46,3 +49,12 @@ def open_worker(name: str, config_path: Path | None, environ: MutableMapping[str
         store.close()
         reader.close()
         raise
+
+
+def _open_reader(config: Config, name: str) -> LogReader:
+    if config.log.kind != "kafka":
+        return SqliteLog.open_reader(log_path(config))
+    settings = kafka_settings(config)
+    from qml_daemon.kafka_reader import KafkaReader  # noqa: PLC0415 - an extra
+
+    return KafkaReader(settings, f"exporter-{name}")

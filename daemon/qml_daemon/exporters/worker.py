@@ -11,11 +11,11 @@ from qml_daemon.exporters.feed import STREAMS, Feed, Place
 from qml_daemon.exporters.ledger import Ledger
 from qml_daemon.exporters.status import ExporterStatus, write_exporter_status
 from qml_daemon.exporters.store import ExporterStore
+from qml_daemon.history import LogReader
 from quantum_mlops.clock import Clock
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event
-from quantum_mlops.transports.sqlite_reader import SqliteReader
 from quantum_mlops.version import __version__
 
 BATCH, STRIDE = 500, 50
@@ -46,7 +46,7 @@ class Worker:
         address: str,
         exporter: Exporter,
         store: ExporterStore,
-        reader: SqliteReader,
+        reader: LogReader,
         config: Config,
         clock: Clock,
     ) -> None:

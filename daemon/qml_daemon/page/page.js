@@ -139,13 +139,13 @@ async function showService() {
   const fault = status.fault || status.reload_fault || (status.intake && status.intake.fault);
   const mood = age > STALE_SECONDS ? "bad" : fault ? "warn" : "good";
   place.replaceChildren(make("span", undefined, `dot ${mood}`), make("span", fault || `version ${status.version}, up since ${when(new Date(status.started / 1e6))}`));
-  if (!status.runner) return;
-  const partitions = status.runner.partitions, sum = (name) => partitions.reduce((total, one) => total + one[name], 0);
+  if (!status.dispatcher) return;
+  const partitions = status.runner ? status.runner.partitions : [], sum = (name) => partitions.reduce((total, one) => total + one[name], 0);
   const outbox = status.dispatcher.outbox;
   const facts = {
-    "Log": `${digits(sum("offset"))} events processed, ${digits(sum("lag"))} behind`,
+    "Log": status.runner ? `${digits(sum("offset"))} events processed, ${digits(sum("lag"))} behind` : "on Kafka; workers process it: quantum-mlops kafka status",
     "Spool": `${(status.intake.lag_bytes / 2 ** 20).toFixed(1)} MiB not in the log yet, ${status.intake.segments} segments`,
-    "Series": `${digits(sum("series"))} watched, ${digits(sum("open_findings"))} findings open`,
+    ...(status.runner ? { "Series": `${digits(sum("series"))} watched, ${digits(sum("open_findings"))} findings open` } : {}),
     "Notifications": `${outbox.sent} sent, ${outbox.waiting} waiting, ${outbox.failed} failed since the start`,
     "Dead letters": digits(status.intake.dead_letters),
     "Written": `${Math.max(0, Math.round(age))} s ago`,
