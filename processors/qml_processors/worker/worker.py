@@ -247,7 +247,7 @@ class Worker:
                 continue
             offsets[number] = stats.offset
             part = self.log.part(number)
-            stall = self._stalls.setdefault(number, Stall(stats.offset, now))
+            stall = self._stalls.setdefault(number, Stall(stats.offset, now, self._config.stall_seconds))
             if stats.offset != stall.offset or not stats.lag or part.backlog():
                 stall.offset, stall.since, stall.wait = stats.offset, now, self._config.stall_seconds
             elif now - stall.since >= stall.wait:
@@ -305,5 +305,5 @@ class Stall(Struct):
 
     offset: int
     since: float
-    wait: float = 0.0
+    wait: float
     count: int = 0
