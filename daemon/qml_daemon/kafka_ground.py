@@ -59,7 +59,7 @@ def open_kafka_ground(config: Config, settings: KafkaSettings, clock: Clock) -> 
         remote = KafkaLog(settings, clock=clock, writer="daemon", timeout_seconds=_TIMEOUT_SECONDS)
         opened.callback(remote.close)
         refuse_unfinished(remote)
-        loop = KafkaLoop(settings.servers)
+        loop = KafkaLoop(settings.servers, _TIMEOUT_SECONDS)
         opened.callback(loop.close)
         lease = KafkaLease(loop, settings, _home(store), lambda: remote.cursor(CURSOR))
         lease.take()
