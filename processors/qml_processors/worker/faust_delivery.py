@@ -199,6 +199,10 @@ class _Thread(WorkerThread):
         super().__init__(service, **more)
         self.daemon = True
 
+    def run(self) -> None:
+        with contextlib.suppress(Exception):  # the app has crashed, and the delivery tells; this would be a traceback
+            super().run()
+
     def stop(self) -> None:
         self.is_stopped.wait(_LEAVING_SECONDS)
 
@@ -242,6 +246,10 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def on_crash(self, msg: str, *fmt: Any, **more: Any) -> None:
         """The delivery tells; Faust would print a traceback."""
+
+    def _stopped_set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it has crashed, and closed its loop
+            super()._stopped_set()
 
 
 class _Forgetful(dict[TP, int | None]):
