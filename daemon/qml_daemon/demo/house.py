@@ -49,6 +49,7 @@ kind = "kafka"
 bootstrap_servers = [{servers}]
 topic_prefix = "{name}."
 group = "{name}"
+session_timeout = "6s"  # for the show, as the two lines below: the default is 10 s
 
 """
 WORKERS = ("worker-1", "worker-2")

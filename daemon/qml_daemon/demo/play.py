@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.2
 NEVER = "never"
 USERS_MISTAKE = 2
 PLAIN_WIDTH = 100
-KILL_STEP = 50
+KILL_STEP = 25
 
 
 class Play(Struct, frozen=True, kw_only=True):
@@ -140,7 +140,7 @@ def _arrange(house: House, what: Play, progress: Progress) -> tuple[Watcher, Cal
         return Watcher(house.folder, partial(open_file, house.store)), lambda seen: None  # noqa: ARG005 - of a seam
     from qml_daemon.demo.workers import Accident, open_watched
 
-    at_step = int(what.change_at) // 2 if what.change_at.isdecimal() else KILL_STEP
+    at_step = int(what.change_at) // 4 if what.change_at.isdecimal() else KILL_STEP
     return Watcher(house.folder, partial(open_watched, house)), Accident(house, progress, at_step).look
 
 
