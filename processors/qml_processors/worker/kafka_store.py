@@ -119,14 +119,15 @@ class KafkaStore:
         """See `Log.cursor`."""
         return self.loop.run(self._cursors.refresh(), f"reading {self.topics.cursors}").get(name)
 
-    def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
+    def move_cursors(self, cursors: Mapping[str, bytes | None], timeout_seconds: float | None = None) -> None:
         """See `Log.move_cursors`."""
         rows = [encode_row(name.encode("utf-8", "surrogatepass"), value) for name, value in cursors.items()]
         if self._producer is None:
             producer = Producer(self.settings)
-            self.loop.run(producer.open(), "connecting")
+            self.loop.run(producer.open(), "connecting", timeout_seconds)
             self._producer = producer
-        self.loop.run(self._producer.send([Parcel(self._cursors.place, rows)]), "moving cursors")
+        sending = self._producer.send([Parcel(self._cursors.place, rows)])
+        self.loop.run(sending, "moving cursors", timeout_seconds)
 
     def close(self) -> None:
         """Close every connection, without waiting long for any; idempotent."""

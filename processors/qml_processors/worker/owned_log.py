@@ -76,6 +76,8 @@ class OwnedLog:
         self.partitions = store.partitions
         self._store = store
         self._patience = patience_seconds
+        self._read: dict[str, bytes | None] = {}
+        self._moved: dict[str, bytes | None] = {}
         self._parts = [OwnedPartition(_make_feed(store, delivery, number)) for number in range(store.partitions)]
 
     def accept(self, chunk: Chunk) -> bool:
@@ -224,11 +226,25 @@ class OwnedLog:
 
     def cursor(self, name: str) -> bytes | None:
         """See `Log.cursor`."""
-        return self._store.cursor(name)
+        found = self._store.cursor(name)
+        self._read[name] = found
+        return found
 
     def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
         """See `Log.move_cursors`."""
+        self._moved.update(cursors)
         self._store.move_cursors(cursors)
+
+    def take_back(self, timeout_seconds: float) -> None:
+        """Put cursors back to where this process found them: its end tells nothing about what it was trying.
+
+        Raises:
+            LogError: the broker fails.
+
+        """
+        if self._moved:
+            before = {name: self._read.get(name) for name in self._moved}
+            self._store.move_cursors(before, timeout_seconds)
 
     def _decode(self, raw: RawRecord, partition: int) -> Record:
         return self._place(decode_record(Stream.EVENTS, raw.offset, raw.timestamp, raw.value), partition)

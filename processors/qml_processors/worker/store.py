@@ -57,6 +57,6 @@ class Store(Protocol):
         """See `Log.cursor`."""
         ...
 
-    def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
-        """See `Log.move_cursors`."""
+    def move_cursors(self, cursors: Mapping[str, bytes | None], timeout_seconds: float | None = None) -> None:
+        """See `Log.move_cursors`; waits for at most `timeout_seconds`, None: as long as for anything else."""
         ...

@@ -4,6 +4,7 @@ Crash-only: a commit that fails or is fenced, an engine that ends, a broker that
 Whoever starts the process again loses nothing, for the next owner begins at the last commit.
 """
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,9 @@ from qml_processors.worker.delivery import Delivery
 from qml_processors.worker.handover import Change, Handover
 from qml_processors.worker.owned_log import COMMIT_BUCKETS, OwnedLog
 from qml_processors.worker.store import Bounds, Store
-from quantum_mlops.errors import LogError
+from quantum_mlops.errors import LogError, LogFencedError
+
+_TAKING_BACK_SECONDS = 3.0
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
@@ -115,6 +118,16 @@ class Worker:
             LogError: it cannot go on; nothing that was not committed is visible.
 
         """
+        try:
+            self._run(stopping, ready)
+        except LogFencedError:  # what was tried is another's to try
+            raise
+        except LogError:
+            with contextlib.suppress(LogError):  # a broker failed, no event: attempts made here do not count
+                self.log.take_back(_TAKING_BACK_SECONDS)
+            raise
+
+    def _run(self, stopping: Callable[[], bool], ready: Callable[[], None]) -> None:
         self._delivery.start(self.handover)
         until = time.monotonic() + self._config.start_seconds
         told = False

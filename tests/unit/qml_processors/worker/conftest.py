@@ -115,7 +115,7 @@ class MemoryStore:
     def cursor(self, name):
         return self.log.cursor(name)
 
-    def move_cursors(self, cursors):
+    def move_cursors(self, cursors, timeout_seconds=None):
         self.log.move_cursors(cursors)
 
 

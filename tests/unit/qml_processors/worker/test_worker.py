@@ -292,6 +292,27 @@ def test_a_group_that_never_answers_ends_the_worker(bench):
         home.worker.run(lambda: False, list)
 
 
+def test_a_broker_that_fails_counts_as_no_attempt_of_the_events(bench, metric, produce):
+    home = bench()
+    raw = [produce(home.store, metric(number)) for number in range(5)]
+    turns = iter(range(100))
+
+    def stopping():
+        turn = next(turns)
+        if turn == 0:
+            home.handover.assign({0})
+        elif turn == 3:
+            home.deliver(raw)
+        elif turn == 6:
+            assert home.store.log.cursor("runner/attempt/0") is not None
+            home.handover.fail(LogError("a broker failed"))
+        return False
+
+    with pytest.raises(LogError, match="a broker failed"):
+        home.worker.run(stopping, list)
+    assert home.store.log.cursor("runner/attempt/0") is None
+
+
 def test_a_closed_handover_lets_nobody_wait():
     handover = Handover(lambda chunk: True)
     waiting = handover.revoke({1})
