@@ -172,7 +172,7 @@ def test_a_misplaced_event_that_grows_over_the_limit_on_its_way_does_not_stop_th
     assert crew.ended == []
     (letter,) = letters(crew)
     assert letter.data.startswith(b'{"id":"0000000000000001"'), letter.data[:200]
-    assert "limit" in letter.reason
+    assert "too large" in letter.reason
     assert read_counts(collect(crew.log).states)["iris"].events == 48
 
 

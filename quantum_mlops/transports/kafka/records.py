@@ -20,6 +20,8 @@ ANY_PARTITION = "*"
 _HEADERS = [("content-type", CONTENT_TYPE.encode())]
 _JSON_HEADERS = [("content-type", b"application/json")]
 _MAX_VALUE_BYTES = MAX_EVENT_BYTES + 1024  # an import's time stands in the JSON besides
+_MAX_KEPT_BYTES = 4 * 1024 * 1024
+"""Of bytes that are no event; what compresses well may unpack to more than any dead letter can hold."""
 _NANOSECONDS = 1_000_000
 _encode_letter = msgspec.json.Encoder().encode
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
@@ -82,7 +84,9 @@ def _decode_event(value: bytes | None, time: int) -> Event:
     if value is None:
         raise DecodeError("a record without a value", b"")
     if len(value) > _MAX_VALUE_BYTES:
-        raise DecodeError(f"{len(value)} bytes are over the limit of {MAX_EVENT_BYTES}", value)
+        kept = "" if len(value) <= _MAX_KEPT_BYTES else f"; the first {_MAX_KEPT_BYTES} are kept"
+        reason = f"{len(value)} bytes are over the limit of {MAX_EVENT_BYTES}{kept}"
+        raise DecodeError(reason, value[:_MAX_KEPT_BYTES])
     event = decode(value)
     return replace(event, ingestedtime=time) if event.ingestedtime is None else event
 
