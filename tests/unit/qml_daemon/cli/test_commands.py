@@ -21,6 +21,8 @@ NOW = 1_795_176_000 * SECOND
 COMMANDS = [
     [], ["daemon"], ["demo"], ["tail"], ["alerts"], ["alerts", "show"], ["replay"], ["doctor"],
     ["config", "check"], ["receivers", "test"], ["version"], ["ship"], ["emit"],
+    ["dead-letters", "list"], ["dead-letters", "show"], ["dead-letters", "retry"], ["kafka", "init"], ["kafka", "status"],
+    ["kafka", "lag"], ["kafka", "import"], ["kafka", "export"],
 ]  # fmt: skip
 
 Run = Callable[..., tuple[int, str, str]]

@@ -8,17 +8,19 @@ import pytest
 from msgspec.structs import replace
 
 from qml_daemon.configuration import read_config
-from qml_processors.runner import Runner, load_processors
+from qml_processors.runner import Runner, load_processors, tick_event
 from qml_processors.runner import replay as replay_log
 from qml_processors.runner.rules_log import LATEST, config_event, config_mark, partition_cursor
 from qml_processors.transfer import TransferError, carry
+from quantum_mlops.clock import SECOND
 from quantum_mlops.codec import decode, encode
 from quantum_mlops.errors import LogError
-from quantum_mlops.events import Event
+from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import DeadLetter, Stream
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
 
+NOW = 1_795_176_000 * SECOND
 WEEK = Path(__file__).parents[3] / "golden" / "week"
 
 
@@ -207,3 +209,72 @@ def test_another_source_does_not_go_on_with_what_was_begun(events) -> None:
         carry(prepared(events, 6000), target, load_processors(), "here")
     with pytest.raises(TransferError, match="filled in part from here"):
         carry(prepared(events, 500), target, load_processors(), "here")
+
+
+def test_what_retention_removed_lives_on_in_the_states(events) -> None:
+    whole = MemoryLog()
+    feed(whole, events[:9000])
+    expected = run(whole)
+    cut = MemoryLog()
+    feed(cut, events[:4500])
+    run(cut)
+    cut.retain(older_than=events[4400].ingestedtime, max_bytes=2**40)
+    assert cut.read(Stream.EVENTS, 0, 1, 1)[0].offset > 4000
+    target = MemoryLog(3)
+    carry(cut, target, load_processors(), "cut")
+    feed(target, events[4500:9000])
+    assert run(target) == expected
+
+
+def metric(number, key, time):
+    return Event(
+        id=f"{number:016x}", source=f"qml://h/a/{key}", type=type_name("metric.logged"), time=time, partitionkey=key,
+        project=key, ingestedtime=time, data=MetricLogged(values={"accuracy": 0.1}),
+    )  # fmt: skip
+
+
+def test_an_event_in_the_wrong_partition_is_processed_once_in_its_own() -> None:
+    source = MemoryLog(2)
+    keys = [key for key in "abcdefgh" if source.partition_of(key) == 0]
+    source.append([metric(0, keys[0], NOW)], partition=0)
+    run(source)
+    source.append([metric(1, keys[0], NOW + 1)], partition=1)  # not its own, and not processed yet
+    target = MemoryLog(1)
+    assert carry(source, target, load_processors(), "here").events == 2
+    found = [record.event.id for record in target.read(Stream.EVENTS, 0, 0, 9)]
+    assert found == [f"{number:016x}" for number in range(2)]
+    runner = Runner(target, load_processors())
+    runner.open(0)
+    target.append([metric(1, keys[0], NOW + 2), metric(2, keys[0], NOW + 3)])
+    while runner.process_batch():
+        pass
+    counts = runner.stats().partitions[0].counts
+    assert (counts.duplicates, counts.events) == (1, 1)
+
+
+def test_ticks_are_left_out_unless_the_clock_jumps_or_nothing_follows() -> None:
+    source = MemoryLog()
+    ticks = [
+        replace(tick_event("qml://service/0", n, NOW + n * SECOND), ingestedtime=NOW + (n + late) * SECOND)
+        for n, late in enumerate([0, 0, 0, 100, 100, 100, 100])
+    ]
+    for tick in ticks:
+        source.append([tick], partition=0)
+    run(source)
+    target = MemoryLog(2)
+    carried = carry(source, target, load_processors(), "here")
+    assert carried.ticks_left_out == 5
+    assert carried.open_findings == 1
+    for number in range(2):
+        there = [int(record.event.id, 16) for record in target.read(Stream.EVENTS, number, 0, 9)]
+        assert there == [0, 3, 6]
+    assert target.end(Stream.FINDINGS, 0) == 1
+    assert target.end(Stream.FINDINGS, 1) == 0
+    replayed = replay_log(target, load_processors()).findings
+    assert {event.id for event in replayed} == {record.event.id for record in source.read(Stream.FINDINGS, 0, 0, 9)}
+
+
+def test_states_of_processors_that_are_not_installed_are_not_left_behind_unseen(events) -> None:
+    source = prepared(events, 2000)
+    with pytest.raises(TransferError, match="states of processors that are not installed here"):
+        carry(source, MemoryLog(2), [], "here")
