@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from qml_daemon.demo.receiver import ADDRESS, MESSAGES, Receiver
+from qml_daemon.exporters.feed import Feed
+from qml_daemon.kafka_reader import KafkaReader
 from qml_daemon.places import STATUS
 from qml_daemon.status import read_status
 from quantum_mlops.events import ConfigApplied, Event, FindingChanged, MetricLogged, Tick, type_name
@@ -347,3 +349,73 @@ def test_a_daemon_that_hung_while_another_took_over_ends_and_tells_nothing(make_
     assert not first.told()
     assert second.process.poll() is None
     assert second.stop() == 0
+
+
+def test_what_workers_count_is_absent_and_doctor_says_where_to_look(make_house, log):
+    house = make_house()
+    house.start()
+    emit(house.folder, 10)
+    wait_for(lambda: len(events(log, MetricLogged)) == 10, "the events", 20)
+    told = 'qml_events_total{type="metric.logged"} 10'
+    wait_for(lambda: told in httpx.get(house.url() + "/metrics").text, "the figures", 10)
+    figures = [line for line in httpx.get(house.url() + "/metrics").text.splitlines() if not line.startswith("#")]
+    assert not [line for line in figures if line.startswith(("qml_runner", "qml_log_records", "qml_log_limit"))]
+    assert read_status(house.folder / STATUS).runner is None
+    done = subprocess.run(
+        [sys.executable, "-m", "quantum_mlops", "doctor", "--config", str(house.folder / "c.toml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    lines = {line[5:18].strip(): line for line in done.stdout.splitlines()}
+    assert "workers process: see quantum-mlops kafka status" in lines["lag"]
+    assert f"{PARTITIONS} partitions" in lines["log"]
+    assert house.stop() == 0
+
+
+def test_an_exporters_reader_sees_all_partitions_in_the_order_of_time_and_goes_on(topics, log):
+    for number in range(40):
+        project = f"project-{number % 7}"
+        event = Event(
+            id=f"{number:016x}",
+            source="qml://host/a/0",
+            type=type_name("metric.logged"),
+            time=number,
+            partitionkey=project,
+            project=project,
+            data=MetricLogged(values={"accuracy": float(number)}),
+        )
+        log.append([event])
+    reader = KafkaReader(topics, "exporter-test")
+    try:
+        places = [(Stream.EVENTS, number) for number in range(PARTITIONS)]
+        assert sum(reader.end(*place) for place in places) == 40
+        feed, seen = Feed(reader, {}), []
+        wait_for(lambda: seen.extend(feed.take(100)) or len(seen) == 40, "all events", 20)
+        assert {record.event.id for _, record in seen} == {f"{number:016x}" for number in range(40)}
+        wait_for(lambda: feed.lag(feed.next) == 0, "no lag", 10)
+        later = Feed(reader, {place: reader.seek(*place, seen[20][1].ingestedtime) for place in places})
+        again = []
+        wait_for(lambda: again.extend(later.take(100)) or len(again) >= 20, "the rest", 20)
+        assert again[0][1].ingestedtime // 1_000_000 >= seen[20][1].ingestedtime // 1_000_000
+    finally:
+        reader.close()
+
+
+def test_a_reload_begins_a_new_life_on_the_same_lease_and_loses_nothing(make_house, log):
+    house = make_house()
+    house.start()
+    emit(house.folder, 10)
+    with (house.folder / "c.toml").open("a") as file:
+        file.write('[[rules.threshold]]\nname = "Low"\nmetric = "accuracy"\nbelow = 0.5\n')
+    command = [sys.executable, "-m", "quantum_mlops", "reload", "--config", str(house.folder / "c.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    emit(house.folder, 10, 10)
+    wait_for(lambda: len({one.key for one in events(log, MetricLogged)}) == 20, "all events", 20)
+    assert [len(events(log, ConfigApplied, number)) for number in range(PARTITIONS)] == [2] * PARTITIONS
+    find(log, "found")
+    wait_for(lambda: house.times_told("found is here"), "the finding told", 20)
+    assert house.stop() == 0
+    assert house.times_told("found is here") == 1
