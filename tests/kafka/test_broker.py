@@ -42,7 +42,7 @@ async def write(bootstrap, topic, values):
 async def read(bootstrap, topic, number):
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, 0)])
-        return [(await asyncio.wait_for(consumer.getone(), 20)).value for _ in range(number)]
+        return [(await asyncio.wait_for(consumer.getone(), 60)).value for _ in range(number)]
 
 
 async def topics(**arguments):
@@ -71,6 +71,7 @@ def test_topics_of_a_test_are_gone_afterwards(kafka, prefix, wait_for):
     wait_for(lambda: not known())
 
 
+@pytest.mark.timeout(300)  # four starts of Java
 def test_a_broker_keeps_its_data_and_ports_over_kill_and_stop(own_broker):
     broker = own_broker()
     address = broker.bootstrap

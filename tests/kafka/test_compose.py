@@ -32,7 +32,7 @@ def running(command, output, **more):
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -60,9 +60,9 @@ def broker(own_broker, tmp_path):
     properties.write_text(text)
     java = [executable("java", "default-jre-headless"), *heap, "-cp", f"{jars()}/*"]
     format_it = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties]
-    subprocess.run(format_it, check=True, capture_output=True, timeout=60)
+    subprocess.run(format_it, check=True, capture_output=True, timeout=120)
     with running([*java, "kafka.Kafka", properties], tmp_path / "broker.log"):
-        wait_for(lambda: answers(f"127.0.0.1:{internal}") and answers(f"127.0.0.1:{host}"), "the broker", 60)
+        wait_for(lambda: answers(f"127.0.0.1:{internal}") and answers(f"127.0.0.1:{host}"), "the broker", 120)
         yield f"127.0.0.1:{internal}"
 
 
@@ -79,7 +79,7 @@ def test_the_parts_of_the_compose_file_work_together(broker, tmp_path):
     quantum_mlops = [sys.executable, "-m", "quantum_mlops"]
 
     def once(service, command):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environ)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
         assert done.returncode == 0, (service, done.stderr)
         return done.stdout
 
@@ -110,7 +110,7 @@ def test_the_parts_of_the_compose_file_work_together(broker, tmp_path):
             stack.enter_context(one) for one in (daemon, worker("worker-1", first), worker("worker-2", second))
         ]
         for which in (port, first, second):
-            wait_for(lambda which=which: answer(which, "/-/ready").status_code == 200, f"{which} is ready", 40)
+            wait_for(lambda which=which: answer(which, "/-/ready").status_code == 200, f"{which} is ready", 120)
             assert answer(which, "/-/healthy").status_code == 200
             assert "\nqml_" in answer(which, "/metrics").text
             assert httpx.get(f"http://127.0.0.1:{which}/metrics", trust_env=False).status_code == 401

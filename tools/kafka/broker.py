@@ -45,7 +45,7 @@ SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "auto.create.topics.enable": "false",
-    "broker.session.timeout.ms": "4000",  # after a kill the start waits for the old registration to end
+    "broker.session.timeout.ms": "6000",  # after a kill the start waits for the old registration to end
     "broker.heartbeat.interval.ms": "1000",
     "log.retention.check.interval.ms": "10000",
 }
