@@ -76,7 +76,7 @@ def judge_letters(letters: Sequence[Letter], now: int, *, again: bool = False) -
     return judged
 
 
-def retry_letters(judged: Judgement, door: Door, marks: Marks, clock: Clock) -> Retried:
+def put_back(judged: Judgement, door: Door, marks: Marks, clock: Clock) -> Retried:
     """Put letters back in at the end of the events, and mark them.
 
     Ended in the middle, what was taken may lack its mark; taken once more it is dropped as a duplicate.
