@@ -191,6 +191,14 @@ def test_without_topics_the_start_is_one_clear_line_and_exit_code_2(make_house):
     assert "quantum-mlops kafka init" in line
 
 
+def test_where_no_broker_answers_the_start_is_one_clear_line_and_an_exit_code_soon(make_house):
+    house = make_house(bootstrap="127.0.0.1:1")
+    assert house.start(ready=False).wait(30) == 1
+    (line,) = house.text().splitlines()
+    assert "Kafka at 127.0.0.1:1" in line
+    assert "cannot be reached" in line
+
+
 def test_ticks_and_rules_are_in_every_partition_and_other_rules_act_everywhere_at_once(make_house, log):
     house = make_house()
     house.start()
