@@ -104,6 +104,7 @@ class Fetcher:
         self._settings = settings
         self._client: Any = None
         self._floor: dict[Place, int] = {}
+        self._connecting = asyncio.Lock()
 
     async def count_partitions(self, names: Iterable[str]) -> Mapping[str, int]:
         """Return the number of partitions of those of the topics that exist."""
@@ -147,6 +148,7 @@ class Fetcher:
             before = page.next_offset
             page = await self.fetch(place, before, max_bytes)
             if page.next_offset == before:
+                await asyncio.sleep(_MARKER_SECONDS)  # the broker knows the end before it gives the records
                 break
         return page
 
@@ -177,18 +179,19 @@ class Fetcher:
             await client.close()
 
     async def _connect(self) -> Any:
-        if self._client is None:
-            client = AIOKafkaClient(**self._settings.client_arguments())
-            try:
-                await client.bootstrap()
-            except BaseException:
-                await client.close()
-                raise
-            if client.get_random_node() is None:
-                await client.close()
-                raise errors.NodeNotReadyError("it is starting")
-            self._client = client
-        return self._client
+        async with self._connecting:  # several readers, one client
+            if self._client is None:
+                client = AIOKafkaClient(**self._settings.client_arguments())
+                try:
+                    await client.bootstrap()
+                except BaseException:
+                    await client.close()
+                    raise
+                if client.get_random_node() is None:
+                    await client.close()
+                    raise errors.NodeNotReadyError("it is starting")
+                self._client = client
+            return self._client
 
     async def _ask(self, place: Place, request: Callable[[], Any]) -> Sequence[Any]:
         """Return the answer for one partition, from its leader."""

@@ -1,6 +1,7 @@
 """Reading what others left: garbage, markers, aborted transactions, holes and a start that moved."""
 
 import asyncio
+import threading
 import time
 
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -94,3 +95,25 @@ def test_a_row_may_be_far_larger_than_an_event(open_log):
     rows = {b"small": b"1", b"large": bytes(range(256)) * 40_000, b"last": b"2"}
     log.commit(0, Commit(watermark=b"w", rows=rows))
     assert log.checkpoint(0).rows == rows
+
+
+def test_many_threads_read_by_one_client(open_log, tick):
+    log = open_log()
+    log.append([tick(number, f"project-{number % 7}") for number in range(300)])
+    log._loop.run(log._fetcher.close(), "closing")  # all find no connection at once
+    found = {}
+
+    def read(partition):
+        records, offset = [], 0
+        while page := log.read(Stream.EVENTS, partition, offset, 11):
+            records += page
+            offset = page[-1].offset + 1
+        found[partition] = [record.event.time for record in records]
+
+    threads = [threading.Thread(target=read, args=(partition,)) for partition in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(number for numbers in found.values() for number in numbers) == list(range(300))
+    assert all(numbers == sorted(numbers) for numbers in found.values())
