@@ -72,6 +72,8 @@ async def make_topic(settings, name, partitions, config):
     await client.start()
     try:
         await client.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
+        while name not in await client.list_topics():  # noqa: ASYNC110 - a broker learns of it a moment later
+            await asyncio.sleep(0.05)
     finally:
         await client.close()
 
