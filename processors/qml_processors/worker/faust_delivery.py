@@ -33,6 +33,7 @@ _CHUNK_RECORDS = 1000
 _CHUNKS_IN_STREAM = 8
 _GLANCE_SECONDS = 0.2
 _LEAVING_SECONDS = 5.0
+_SILENT_SECONDS = 30.0
 
 
 class Route(Place):
@@ -65,6 +66,7 @@ class FaustDelivery(AiokafkaDelivery):
         super().__init__(loop, settings, instance)
         self._arguments["max_poll_records"] = _CHUNK_RECORDS
         self._untold: frozenset[int] | None = None
+        self._glances = 0
         self.dropped = 0
         for name in ("faust", "mode", __name__):
             _quiet(logging.getLogger(name))
@@ -105,11 +107,17 @@ class FaustDelivery(AiokafkaDelivery):
         return self._consumer
 
     async def watch_group(self) -> None:
-        """Tell what ends the membership; Faust never asks, and would wait for ever."""
+        """Tell what ends the membership, for which Faust never asks, and where Faust fetches no more."""
         try:
             while True:
                 await asyncio.sleep(_GLANCE_SECONDS)
                 self._consumer._coordinator.check_errors()  # noqa: SLF001 - aiokafka's own getmany does it, Faust's not
+                self._glances = self._glances + 1 if self._places or self._untold else 0
+                if (
+                    self._glances * _GLANCE_SECONDS > _SILENT_SECONDS
+                ):  # not by a clock: a process that was stopped goes on
+                    self.fail(LogError(f"Faust has not fetched for {_SILENT_SECONDS:g} s"))
+                    return
         except Exception as error:  # noqa: BLE001 - see _deliver
             self.fail(error)
 
@@ -143,6 +151,11 @@ class FaustDelivery(AiokafkaDelivery):
             fetches[at] = [Fetch(route, Chunk(at.partition, route.epoch, route.next, end, records, size))]
             route.next = end
         return fetches
+
+    def is_fetching(self) -> None:
+        """Faust fetches, or waits for the brokers to have something."""
+        if self._untold is None:
+            self._glances = 0
 
     async def restart(self, error: OffsetOutOfRangeError) -> None:
         """Go on where the log starts now."""
@@ -235,6 +248,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             self.app.delivery.tell()  # nothing to seek
 
     async def _fetch_records(self, *arguments: Any, **more: Any) -> Any:
+        self.app.delivery.is_fetching()
         try:
             found = await super()._fetch_records(*arguments, **more)
         except NoOffsetForPartitionError:

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from msgspec.structs import replace
 
+from qml_processors.worker import faust_delivery
 from qml_processors.worker.faust_delivery import FaustDelivery
 from qml_processors.worker.handover import Handover
 from quantum_mlops.errors import ConfigError, LogError
@@ -214,6 +215,19 @@ def test_a_broker_that_is_not_there_is_told_without_a_traceback(make_owner, capf
 def test_a_group_that_refuses_us_is_told_although_faust_would_wait_for_ever(make_owner, append):
     error = wait_for_failure(make_owner(session_timeout_ms=1000))  # shorter than brokers take
     assert "session" in str(error).lower()
+
+
+@pytest.mark.parametrize("stage", ["an assignment", "a fetch"])
+def test_where_faust_goes_silent_the_engine_ends(make_owner, append, monkeypatch, stage):
+    monkeypatch.setattr(faust_delivery, "_SILENT_SECONDS", 2.0)
+    owner = make_owner()
+    if stage == "an assignment":
+        monkeypatch.setattr(owner.delivery, "tell", lambda: None)
+    else:
+        monkeypatch.setattr(owner.delivery, "is_fetching", lambda: None)
+        owner.wait_until_assigned({0})
+        owner.delivery.seek(0, 0, 1)
+    assert "Faust has not fetched for 2 s" in str(wait_for_failure(owner))
 
 
 def wait_for_failure(owner, seconds=30):
