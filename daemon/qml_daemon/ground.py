@@ -24,7 +24,9 @@ from quantum_mlops.transports.sqlite import SqliteLog
 
 
 class Lease(Protocol):
-    """The right to tell receivers, of one daemon at a time."""
+    """The right to tell receivers, of one daemon at a time. `fault` is why it could not be kept, None while it is."""
+
+    fault: str | None
 
     def is_held(self) -> bool:
         """Return whether this daemon may tell now."""
@@ -46,6 +48,8 @@ class Lease(Protocol):
 
 class Lock:
     """The lease of a log with one writing process: the lock on its file is all there is to it."""
+
+    fault: str | None = None
 
     def is_held(self) -> bool:
         """Return True."""

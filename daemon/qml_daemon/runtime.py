@@ -100,9 +100,15 @@ class Daemon:
         return announce(self.config, self._parts, self.url, environ)
 
     def run(self) -> None:
-        """Work until `stop` is set."""
+        """Work until `stop` is set.
+
+        Raises:
+            UserError: another daemon took this one's place.
+
+        """
         while not self.stop.is_set():
             self._around.beat()
+            self._parts.ground.lease.check()
             more = self._step()
             if more is None:
                 self.stop.wait(RETRY_SECONDS)
@@ -169,7 +175,6 @@ class Daemon:
         """
         parts = self._parts
         parts.health.beat()
-        parts.ground.lease.check()
         taken = done = told = 0
         fault: LogError | None = None
         try:
@@ -180,8 +185,11 @@ class Daemon:
                 self._retention.step()
         except LogError as error:
             fault = error
+        held = parts.ground.lease.is_held()
+        if not held and fault is None:
+            fault = LogError(f"receivers are told nothing: {parts.ground.lease.fault or 'the lease ran out'}")
         try:
-            told = parts.dispatcher.step(BATCH, send=parts.ground.lease.is_held())
+            told = parts.dispatcher.step(BATCH, send=held)
         except LogError as error:
             fault = fault or error
         if taken or told:

@@ -39,7 +39,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 class KafkaLease:
-    """Taken by `take`; the other methods from one thread.
+    """Taken by `take`; the other methods from one thread. `fault` is the last error, None since the lease is kept.
 
     Args:
         loop: where the producer lives.
@@ -58,6 +58,7 @@ class KafkaLease:
         self._held_until = 0.0
         self._mend_at: float | None = None
         self._lost: str | None = None
+        self.fault: str | None = None
         self._producer: Any = None
         self._scope = Scope()
         self._task: asyncio.Task[None] | None = None
@@ -118,7 +119,7 @@ class KafkaLease:
     def _begin(self) -> None:
         began = time.monotonic()
         self._producer = self._loop.run(self._open(), "taking the lease")
-        self._held_until, self._mend_at = began + LASTS_SECONDS, None
+        self._held_until, self._mend_at, self.fault = began + LASTS_SECONDS, None, None
         self._task = self._loop.run(self._keep(), "keeping the lease")
 
     def _mend(self) -> None:
@@ -129,7 +130,8 @@ class KafkaLease:
                 self._lose(found)
                 return
             self._begin()
-        except LogError:
+        except LogError as error:
+            self.fault = str(error)
             self._mend_at = time.monotonic() + PERIOD_SECONDS
 
     def _lose(self, to: Holder | None = None) -> None:
@@ -174,10 +176,11 @@ class KafkaLease:
             try:
                 await asyncio.wait_for(self._write(producer, self._me), LASTS_SECONDS / 2)
             except Exception as error:  # noqa: BLE001 - all is told by `check`, or mended by `is_held`
-                if isinstance(explain(error, "", ""), LogFencedError):
+                told = explain(error, "keeping the lease", self._settings.servers)
+                if isinstance(told, LogFencedError):
                     self._lose()
                 else:
-                    self._mend_at = time.monotonic()
+                    self.fault, self._mend_at = str(told), time.monotonic()
                 await self._drop(producer)
                 return
             self._held_until = began + LASTS_SECONDS
