@@ -12,8 +12,8 @@ from qml_daemon.history import LogReader, read_records
 from qml_processors.base import Finding, Processor
 from qml_processors.runner import load_processors
 from qml_processors.runner.bundle import Bundle, identify, reproduce, unpack
-from qml_processors.runner.clock_jump import ClockJumpProcessor
 from qml_processors.runner.derive import is_error
+from qml_processors.runner.runner import own_processors
 from quantum_mlops.errors import QuantumMlopsError, UserError
 from quantum_mlops.events import Event, FindingChanged, short_name
 from quantum_mlops.transports.base import Stream
@@ -85,7 +85,8 @@ def bundle_absence(rule: str, processor: str | None) -> str:
     """Say why the opening of a finding of `rule` carries no bundle."""
     if is_error(rule):
         return "a finding on a processor's errors has none"
-    known = ClockJumpProcessor() if processor == ClockJumpProcessor.name else _installed(processor)
+    own = {one.name: one for one in own_processors()}
+    known = own.get(processor or "") or _installed(processor)
     if known is None:
         return f"none, or too large (processor {processor or 'unknown'} is not installed or cannot be imported)"
     return TOO_LARGE if getattr(known, "bundled", True) else f"findings of {processor} have none"

@@ -6,27 +6,31 @@ from typing import Protocol
 from quantum_mlops.transports.base import Checkpoint, Commit, Record, Stream
 
 
-class HomeLog(Protocol):
-    """The part of `Log` that a runner uses. Every method raises `LogError` where the store fails."""
+class StoredLog(Protocol):
+    """What a recovery reads. Every method raises `LogError` where the store fails."""
 
     def read(self, stream: Stream, partition: int, offset: int, limit: int) -> Sequence[Record]:
         """See `Log.read`."""
-        ...
-
-    def end(self, stream: Stream, partition: int) -> int:
-        """See `Log.end`."""
         ...
 
     def start(self, stream: Stream, partition: int) -> int:
         """See `Log.start`."""
         ...
 
-    def commit(self, partition: int, commit: Commit) -> None:
-        """See `Log.commit`."""
-        ...
-
     def checkpoint(self, partition: int) -> Checkpoint:
         """See `Log.checkpoint`."""
+        ...
+
+
+class HomeLog(StoredLog, Protocol):
+    """What a runner uses besides."""
+
+    def end(self, stream: Stream, partition: int) -> int:
+        """See `Log.end`."""
+        ...
+
+    def commit(self, partition: int, commit: Commit) -> None:
+        """See `Log.commit`."""
         ...
 
     def cursor(self, name: str) -> bytes | None:

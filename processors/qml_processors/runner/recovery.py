@@ -15,7 +15,7 @@ from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
 from qml_processors.runner.counts import Counts
 from qml_processors.runner.duplicates import CountedSource, ForeignSource, Source
-from qml_processors.runner.home_log import HomeLog
+from qml_processors.runner.home_log import StoredLog
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
@@ -33,7 +33,7 @@ class UnrecoverableError(QuantumMlopsError):
     """What the log holds does not suffice to rebuild a partition's states."""
 
 
-def recover(log: HomeLog, partition: Partition, rolling: RollingCheckpoint, *, accept_loss: bool = False) -> int:
+def recover(log: StoredLog, partition: Partition, rolling: RollingCheckpoint, *, accept_loss: bool = False) -> int:
     """Bring a fresh partition to its watermark; return how many open findings did not match.
 
     `accept_loss`: where the log no longer holds what the replay needs, go on with what there is, and say so.
@@ -181,7 +181,7 @@ def _load_source(partition: Partition, kind: str, key: tuple[str, str], row: byt
 
 
 def _replay(
-    log: HomeLog, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark, start: int
+    log: StoredLog, partition: Partition, rolling: RollingCheckpoint, mark: watermark.Watermark, start: int
 ) -> None:
     """Take every step from the replay start to the watermark again, without outputs."""
     target = mark.position

@@ -7,7 +7,7 @@ the partition of its key, with its open findings, and its row says "current at t
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -26,9 +26,6 @@ from qml_processors.transfer.plan import Plan, Source, TransferError
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import DeadLetter, Log, Misplaced, Record, Stream
 from quantum_mlops.transports.partitioning import partition_of
-
-if TYPE_CHECKING:
-    from qml_processors.runner.home_log import HomeLog
 
 _CHUNK = 500
 _PIECE = 5000
@@ -145,8 +142,7 @@ def merge_configs(configs: Iterable[Config]) -> list[Config]:
 
 def _recover(source: Source, partition: Partition, *, accept_loss: bool) -> None:
     rolling = RollingCheckpoint(partition, 1.0, 1, lambda: 0)
-    # A recovery only reads.
-    recover(cast("HomeLog", source), partition, rolling, accept_loss=accept_loss)
+    recover(source, partition, rolling, accept_loss=accept_loss)
     if rolling.rewrite:
         raise TransferError(
             f"partition {partition.number} of the source holds states of processors that are not installed here; "
