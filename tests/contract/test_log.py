@@ -25,7 +25,7 @@ CASES = [
     for entry in IMPLEMENTATIONS
     for partitions in (1, 3)
 ]
-# A broker keeps its own time and removes by the settings of its topics: tests/kafka/test_log_times.py.
+# A broker keeps its own time and removes by the settings of its topics: tests/kafka/log/test_times.py.
 OURS = [case for case in CASES if not case.marks]
 ALL = 1 << 50
 

@@ -13,6 +13,7 @@ from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event
 from quantum_mlops.transports.base import Checkpoint, Commit, DeadLetter, Record, Retained, Stream
+from quantum_mlops.transports.kafka.appender import Appender
 from quantum_mlops.transports.kafka.cursors import CursorTable
 from quantum_mlops.transports.kafka.fetch import EARLIEST, LATEST, Fetcher, Place, probe
 from quantum_mlops.transports.kafka.loop import TIMEOUT_SECONDS, KafkaLoop
@@ -23,7 +24,6 @@ from quantum_mlops.transports.kafka.shipment import pack_append, pack_commit
 from quantum_mlops.transports.kafka.state import StateReader
 from quantum_mlops.transports.kafka.topics import Topics, count_partitions
 from quantum_mlops.transports.kafka.transaction import (
-    BATCH_BYTES,
     Fault,
     OwnedProducer,
     Parcel,
@@ -76,9 +76,7 @@ class KafkaLog:
         self._fetcher = Fetcher(settings)
         self._pages = Pages(self._fetcher)
         self._cursors = CursorTable(self._fetcher, self.topics.cursors)
-        self._producer = Producer(settings)
-        self._writer = OwnedProducer(settings, f"{settings.group}-{settings.topic_prefix}{writer}")
-        self._opened: set[Producer] = set()
+        self._appender = Appender(self._loop, settings, writer)
         self._owned: dict[int, OwnedProducer] = {}
         self._unknown: set[int] = set()  # partitions whose checkpoint has to be read before the next commit
         try:
@@ -111,7 +109,7 @@ class KafkaLog:
         parcels = pack_append(self.topics, self.partitions, events, partition, letters)
         if cursors:
             parcels.append(self._pack_cursors(cursors))
-        self._append(parcels)
+        self._expect(self._appender.append(parcels))
 
     def read(
         self, stream: Stream, partition: int, offset: int, limit: int, *, freshness_seconds: float = 0.0
@@ -142,7 +140,7 @@ class KafkaLog:
 
     def latest_time(self) -> int:
         """Return the greatest ingestedtime at the ends of the events' partitions; 0 where there is no event."""
-        return max(self._last_time(partition) for partition in range(self.partitions))
+        return max(_last_time(self, partition) for partition in range(self.partitions))
 
     def commit(self, partition: int, commit: Commit) -> None:
         """See `Log.commit`: one transaction of the partition's owner, which this log becomes if nobody asked before."""
@@ -199,7 +197,7 @@ class KafkaLog:
     def move_cursors(self, cursors: Mapping[str, bytes | None]) -> None:
         """See `Log.move_cursors`."""
         if cursors:
-            self._append([self._pack_cursors(cursors)])
+            self._expect(self._appender.append([self._pack_cursors(cursors)]))
 
     def retain(self, *, older_than: int, max_bytes: int, readers: Iterable[str] = ()) -> Retained:  # noqa: ARG002 - the seam's
         """Remove nothing: the broker does, by the settings of the topics."""
@@ -207,12 +205,11 @@ class KafkaLog:
 
     def close(self) -> None:
         """See `Log.close`."""
-        producers: list[Producer] = [*self._owned.values(), *self._opened]
+        producers: list[Producer] = [*self._owned.values(), *self._appender.producers()]
         for close in (*(producer.close for producer in producers), self._fetcher.close):
             with contextlib.suppress(LogError):  # it is going anyway; the next one has to be closed too
                 self._loop.run(close(), "closing")
         self._owned.clear()
-        self._opened.clear()
         self._loop.close()
 
     def _check(self, partition: int) -> None:
@@ -226,32 +223,6 @@ class KafkaLog:
     def _pack_cursors(self, cursors: Mapping[str, bytes | None]) -> Parcel:
         rows = [encode_row(name.encode("utf-8", "surrogatepass"), position) for name, position in cursors.items()]
         return Parcel(self._cursors.place, rows)
-
-    def _append(self, parcels: Sequence[Parcel]) -> None:
-        if not parcels:
-            return
-        alone = len(parcels) == 1 and sum(entry.size_bytes for entry in parcels[0].entries) < BATCH_BYTES
-        producer = self._producer if alone else self._writer
-        try:
-            if producer not in self._opened:
-                self._loop.run(producer.open(), "connecting")
-                self._opened.add(producer)
-            if isinstance(producer, OwnedProducer):
-                self._expect(self._loop.run(producer.transact(parcels), "appending"))
-            else:
-                self._loop.run(producer.send(parcels), "appending")
-        except LogError:
-            self._drop(producer)
-            raise
-
-    def _drop(self, producer: Producer) -> None:
-        """Give a producer up after an error; the next append makes it anew, with the secrets as they are then."""
-        self._opened.discard(producer)
-        if isinstance(producer, OwnedProducer):
-            self._writer = OwnedProducer(self.settings, producer.transactional_id)
-        else:
-            self._producer = Producer(self.settings)
-        self._loop.run(producer.close(), "closing a connection")
 
     def _expect(self, ends: Mapping[Place, int]) -> None:
         for place, end in ends.items():
@@ -267,13 +238,14 @@ class KafkaLog:
     def _read_cursors(self) -> Mapping[str, bytes]:
         return self._read(self._cursors.refresh(), f"reading {self.topics.cursors}")
 
-    def _last_time(self, partition: int) -> int:
-        first, end, step = self.start(Stream.EVENTS, partition), self.end(Stream.EVENTS, partition), _STEP_BACK
-        while end > first:  # transaction markers may be last
-            records = self.read(Stream.EVENTS, partition, max(first, end - step), step)
-            if records:
-                return records[-1].ingestedtime
-            if end - step <= first:
-                break
-            step *= 8
-        return 0
+
+def _last_time(log: KafkaLog, partition: int) -> int:
+    first, end, step = log.start(Stream.EVENTS, partition), log.end(Stream.EVENTS, partition), _STEP_BACK
+    while end > first:  # transaction markers may be last
+        records = log.read(Stream.EVENTS, partition, max(first, end - step), step)
+        if records:
+            return records[-1].ingestedtime
+        if end - step <= first:
+            break
+        step *= 8
+    return 0
