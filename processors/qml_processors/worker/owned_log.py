@@ -176,7 +176,7 @@ class OwnedLog:
             raise LogError(f"the owner of a partition reads events, not {stream}")
         part = self._parts[partition]
         if not part.following:
-            return [self._place(record, partition) for record in self._store.read(partition, offset, limit)]
+            return [_place(record, partition, self.partitions) for record in self._store.read(partition, offset, limit)]
         rest = part.rest
         done = 0
         while done < len(rest) and rest[done].offset < offset:
@@ -247,21 +247,7 @@ class OwnedLog:
             self._store.move_cursors(before, timeout_seconds)
 
     def _decode(self, raw: RawRecord, partition: int) -> Record:
-        return self._place(decode_record(Stream.EVENTS, raw.offset, raw.timestamp, raw.value), partition)
-
-    def _place(self, record: Record, partition: int) -> Record:
-        event = record.event
-        if not isinstance(event, Event):
-            return record
-        key = event.partitionkey
-        if key == ANY_PARTITION or partition_of(key, self.partitions) == partition:
-            return record
-        data = encode(replace(event, ingestedtime=None))
-        if len(data) > MAX_EVENT_BYTES:
-            return Record(
-                record.offset, Undecodable(data, "in the wrong partition, and too large to go on"), record.ingestedtime
-            )
-        return Record(record.offset, Misplaced(event), record.ingestedtime)
+        return _place(decode_record(Stream.EVENTS, raw.offset, raw.timestamp, raw.value), partition, self.partitions)
 
     def _result(self, future: "Future[_T]", doing: str) -> _T:
         try:
@@ -276,3 +262,19 @@ def _make_feed(store: Store, delivery: Delivery, partition: int) -> Feed:
         lambda: delivery.resume(partition),
         lambda offset: store.first(partition, offset),
     )
+
+
+def _place(record: Record, partition: int, partitions: int) -> Record:
+    """Return the record, told apart where it lies in a partition that is not its key's."""
+    event = record.event
+    if not isinstance(event, Event):
+        return record
+    key = event.partitionkey
+    if key == ANY_PARTITION or partition_of(key, partitions) == partition:
+        return record
+    data = encode(replace(event, ingestedtime=None))
+    if len(data) > MAX_EVENT_BYTES:
+        return Record(
+            record.offset, Undecodable(data, "in the wrong partition, and too large to go on"), record.ingestedtime
+        )
+    return Record(record.offset, Misplaced(event), record.ingestedtime)

@@ -7,8 +7,7 @@ Whoever starts the process again loses nothing, for the next owner begins at the
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -17,8 +16,9 @@ from qml_processors.runner.collector import settle
 from qml_processors.runner.counts import PartitionStats
 from qml_processors.worker.delivery import Delivery
 from qml_processors.worker.handover import Change, Handover
+from qml_processors.worker.lookout import Lookout
 from qml_processors.worker.owned_log import COMMIT_BUCKETS, OwnedLog
-from qml_processors.worker.store import Bounds, Store
+from qml_processors.worker.store import Store
 from quantum_mlops.errors import LogError, LogFencedError
 
 _TAKING_BACK_SECONDS = 3.0
@@ -97,15 +97,15 @@ class Worker:
         self._delivery = delivery
         self._say = say
         self.log = OwnedLog(store, delivery)
-        self._store = store
         self.runner = make_runner(self.log)
         self.handover = Handover(self.log.accept)
         self._kept: set[int] = set()  # in memory
         self._owned: set[int] = set()  # in memory, ours, and followed
         self._opening: deque[int] = deque()
-        self._stalls: dict[int, Stall] = {}
-        self._looking: Future[Mapping[int, Bounds]] | None = None
-        self._looked = self._answered = self._settled = self._reported = time.monotonic()
+        self._lookout = Lookout(
+            store, delivery, self.log, config.look_seconds, config.patience_seconds, config.stall_seconds
+        )
+        self._settled = self._reported = time.monotonic()
         self._joined = self._fresh = False
         self.report = WorkerReport(
             at=self._reported, silence_seconds=0.0, joined=False, rebalances=0, opening=[], partitions=[]
@@ -157,7 +157,7 @@ class Worker:
         if now - self._settled >= self._config.idle_seconds:
             self._settled = now
             self._settle()
-        self._look(now)
+        self._lookout.look(now, self._owned, self._stats)
         if now - self._reported >= 1.0 or (self._fresh and not self._opening):
             self._report(now)
         return bool(ready or self._opening)
@@ -230,46 +230,6 @@ class Worker:
             self.log.follow(partition, stats.offset)
             self._owned.add(partition)
 
-    def _look(self, now: float) -> None:
-        """Ask now and then where partitions end; the answer shows lag, stalls, and whether the brokers are there."""
-        if self._looking is None:
-            if self._owned and now - self._looked >= self._config.look_seconds:
-                self._looked = now
-                self._looking = self._store.bounds(sorted(self._owned))
-            elif not self._owned:
-                self._answered = now
-            return
-        if self._looking.done():
-            looking, self._looking = self._looking, None
-            try:
-                self.log.learn(looking.result())
-            except LogError as error:
-                if now - self._answered > self._config.patience_seconds:
-                    raise LogError(f"no broker for {now - self._answered:.0f} s: {error}") from error
-                return
-            self._answered = now
-            self._hint(now)
-        elif now - self._answered > self._config.patience_seconds:
-            raise LogError(f"no broker answered for {now - self._answered:.0f} s")
-
-    def _hint(self, now: float) -> None:
-        """Tell the group how far we are, and seek where an engine stands still before the end."""
-        offsets: dict[int, int] = {}
-        for number, stats in self._stats().items():
-            if number not in self._owned:
-                continue
-            offsets[number] = stats.offset
-            part = self.log.part(number)
-            stall = self._stalls.setdefault(number, Stall(stats.offset, now, self._config.stall_seconds))
-            if stats.offset != stall.offset or not stats.lag or part.backlog():
-                stall.offset, stall.since, stall.wait = stats.offset, now, self._config.stall_seconds
-            elif now - stall.since >= stall.wait:
-                stall.since, stall.wait = now, stall.wait * 2  # what is left may be a marker, which no one delivers
-                stall.count += 1
-                part.feed.begin(part.feed.reached)
-        if offsets:
-            self._delivery.hint(offsets)
-
     def _stats(self) -> dict[int, PartitionStats]:
         return {stats.partition: stats for stats in self.runner.stats().partitions}
 
@@ -285,14 +245,14 @@ class Worker:
                     holes=part.feed.holes,
                     doubts=part.feed.doubts,
                     repeats=part.feed.repeats,
-                    stalls=self._stalls[number].count if number in self._stalls else 0,
+                    stalls=self._lookout.stalls(number),
                     commit_counts=list(part.times.counts),
                     commit_seconds=part.times.sum_seconds,
                 )
             )
         self.report = WorkerReport(
             at=now,
-            silence_seconds=now - self._answered,
+            silence_seconds=now - self._lookout.answered,
             joined=self._joined,
             rebalances=self.handover.rebalances,
             opening=list(self._opening),
@@ -311,12 +271,3 @@ class Worker:
             self.log.flush(partition)
         self.handover.close()
         self._delivery.stop(max(1.0, until - time.monotonic()))
-
-
-class Stall(Struct):
-    """Since when a partition stands at `offset` although it is behind its end."""
-
-    offset: int
-    since: float
-    wait: float
-    count: int = 0

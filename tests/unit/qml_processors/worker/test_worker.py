@@ -236,7 +236,7 @@ def test_a_partition_that_stands_before_its_end_is_sought_again(bench, metric, p
     home.deliver(raw[:2])
     settle(home)
     assert home.engine.sought[-1][:2] == (0, 2)
-    assert home.worker._stalls[0].count > 0
+    assert home.worker._lookout.stalls(0) > 0
     home.deliver(raw[2:])
     settle(home)
     assert home.offset() == 4
