@@ -22,15 +22,14 @@ from qml_daemon.places import STATUS
 from qml_daemon.retention import Retention
 from qml_daemon.status import Status, write_status
 from qml_daemon.ticks import Ticker
+from qml_daemon.turn import BATCH, Turn
 from qml_daemon.web import build_service
 from qml_processors.runner import apply_config
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import LogError
 from quantum_mlops.version import __version__
 
-BATCH = 500
 BUSY_SECONDS, IDLE_SECONDS = 0.02, 0.1
-BUSY_FOR_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STATUS_SECONDS = 5.0
@@ -57,11 +56,11 @@ class Daemon:
         except BaseException:
             self._parts.close()
             raise
-        self._ticker = Ticker(self._parts.log, self._around.clock, spread=self._parts.ground.spread)
+        ticker = Ticker(self._parts.log, self._around.clock, spread=self._parts.ground.spread)
         self._retention = Retention(self._parts, config.log, self._around.clock)
+        self._turn = Turn(self._parts, ticker, self._retention)
         self._exporters = build_processes(config)
         self._started = self._around.clock()
-        self._active_at = time.monotonic()
         self._status_at = self._published_at = 0.0
         self._log_errors = 0
         self._fault: str | None = None
@@ -117,8 +116,7 @@ class Daemon:
                 _logger.info("the log goes on")
                 self._fault = self._parts.health.fault = None
             if not more:
-                busy = time.monotonic() - self._active_at < BUSY_FOR_SECONDS
-                self._parts.inbox.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+                self._parts.inbox.wait(BUSY_SECONDS if self._turn.is_busy() else IDLE_SECONDS)
 
     @property
     def reloads(self) -> int:
@@ -169,31 +167,10 @@ class Daemon:
         self._parts.inbox.close()
 
     def _step(self, *, tick: bool = True) -> bool | None:
-        """Do one round; return whether there is more to do at once, None where the log or a file failed.
-
-        A log that takes nothing does not keep receivers from what was found before.
-        """
-        parts = self._parts
-        parts.health.beat()
-        taken = done = told = 0
-        fault: LogError | None = None
-        try:
-            taken = parts.inbox.drain(parts.log, BATCH) + parts.intake.poll(BATCH)
-            done = parts.processing.process_batch(BATCH)
-            if tick:
-                self._ticker.step(quiet=self._is_quiet(time.monotonic()))
-                self._retention.step()
-        except LogError as error:
-            fault = error
-        held = parts.ground.lease.is_held()
-        if not held and fault is None:
-            fault = LogError(f"receivers are told nothing: {parts.ground.lease.fault or 'the lease ran out'}")
-        try:
-            told = parts.dispatcher.step(BATCH, send=held)
-        except LogError as error:
-            fault = fault or error
-        if taken or told:
-            self._active_at = time.monotonic()
+        """Do one round; return whether there is more to do at once, None where the log or a file failed."""
+        self._parts.health.beat()
+        done = self._turn.step(tick=tick)
+        fault = done.fault
         if fault is not None:
             self._report(fault)
         if tick:
@@ -202,7 +179,7 @@ class Daemon:
             except LogError as error:
                 fault = error
                 self._report(error)
-        return None if fault is not None else taken >= BATCH or done >= BATCH or told >= BATCH
+        return done.more if fault is None else None
 
     def _show(self) -> None:
         """Look after the exporters, and show the figures where it is time."""
@@ -213,12 +190,6 @@ class Daemon:
             self._publish()
         if now - self._status_at > STATUS_SECONDS:
             self._write_status("ready")
-
-    def _is_quiet(self, now: float) -> bool:
-        """Whether no series waits for the time and nothing came for a while."""
-        if now - self._active_at < BUSY_FOR_SECONDS:
-            return False
-        return not self._parts.processing.waits_for_time()
 
     def _report(self, error: LogError) -> None:
         self._log_errors += 1
