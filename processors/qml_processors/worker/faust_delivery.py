@@ -34,6 +34,7 @@ _CHUNKS_IN_STREAM = 8
 _GLANCE_SECONDS = 0.2
 _LEAVING_SECONDS = 5.0
 _SILENT_SECONDS = 30.0
+"""Counted in glances, not by a clock: a process that was stopped and goes on has missed nothing."""
 
 
 class Route(Place):
@@ -113,9 +114,7 @@ class FaustDelivery(AiokafkaDelivery):
                 await asyncio.sleep(_GLANCE_SECONDS)
                 self._consumer._coordinator.check_errors()  # noqa: SLF001 - aiokafka's own getmany does it, Faust's not
                 self._glances = self._glances + 1 if self._places or self._untold else 0
-                if (
-                    self._glances * _GLANCE_SECONDS > _SILENT_SECONDS
-                ):  # not by a clock: a process that was stopped goes on
+                if self._glances * _GLANCE_SECONDS > _SILENT_SECONDS:
                     self.fail(LogError(f"Faust has not fetched for {_SILENT_SECONDS:g} s"))
                     return
         except Exception as error:  # noqa: BLE001 - see _deliver

@@ -49,6 +49,23 @@ def test_workers_share_the_partitions_and_one_without_any_is_ready(make_fleet, s
     assert [one.stop() for one in (a, b, c)] == [0, 0, 0]
 
 
+def test_both_engines_work_in_one_group_so_a_fleet_may_change_it_worker_by_worker(make_fleet, source, assert_exact):
+    fleet = make_fleet(partitions=4)
+    old = fleet.start("old")
+    assert "engine=aiokafka" in old.ready()
+    fleet.append(source.events(500))
+    fleet.config.write_text(fleet.config.read_text().replace('"aiokafka"', '"faust"'))
+    new = fleet.start("new")
+    assert "engine=faust" in new.ready()
+    wait_for(lambda: len(old.owned()) == len(new.owned()) == 2, "two partitions each", 40)
+    fleet.append(source.events(500))
+    assert old.stop() == 0
+    fleet.append(source.events(500))
+    fleet.wait_until_processed()
+    assert_exact(fleet)
+    assert new.stop() == 0
+
+
 @pytest.mark.parametrize("engine", ["aiokafka", "faust"])
 def test_an_aborted_transaction_in_the_input_is_not_seen(make_fleet, source, assert_exact, engine):
     fleet = make_fleet(engine=engine, partitions=1)
