@@ -149,15 +149,17 @@ def make_events(runs: int, count: int) -> list[tuple[int, Entry]]:
 
 
 def process(bootstrap: str, engine: str, series: int) -> tuple[Row, list[tuple[int, Entry]]]:
-    """Let one worker work off a backlog; return its figures and the records."""
+    """Let one worker work off a backlog, twice; return the figures of the faster time, and the records."""
     entries = make_events(max(2, series // 5), EVENTS[engine])
-    with bench(bootstrap) as here:
-        here.send(entries)
-        worker = here.start(engine)
-        read_line(worker)
-        figures = read_line(worker, 300)
-        worker.wait(30)
-    return figures, entries
+    found = []
+    for _ in range(2):  # of a machine that does other things too, the less disturbed one
+        with bench(bootstrap) as here:
+            here.send(entries)
+            worker = here.start(engine)
+            read_line(worker)
+            found.append(read_line(worker, 300))
+            worker.wait(30)
+    return max(found, key=lambda figures: figures["rate"]), entries
 
 
 async def bare_aiokafka(bootstrap: str, topics: Topics, count: int) -> float:
