@@ -23,6 +23,8 @@ _MAX_VALUE_BYTES = MAX_EVENT_BYTES + 1024  # an import's time stands in the JSON
 _MAX_KEPT_BYTES = 4 * 1024 * 1024
 """Of bytes that are no event; what compresses well may unpack to more than any dead letter can hold."""
 _NANOSECONDS = 1_000_000
+_AHEAD = 60_000 * _NANOSECONDS
+"""An import's times lie in the past; one further ahead of the broker's would move a partition's clock for good."""
 _encode_letter = msgspec.json.Encoder().encode
 _decode_letter = msgspec.json.Decoder(DeadLetter).decode
 
@@ -88,7 +90,8 @@ def _decode_event(value: bytes | None, time: int) -> Event:
         reason = f"{len(value)} bytes are over the limit of {MAX_EVENT_BYTES}{kept}"
         raise DecodeError(reason, value[:_MAX_KEPT_BYTES])
     event = decode(value)
-    return replace(event, ingestedtime=time) if event.ingestedtime is None else event
+    given = event.ingestedtime
+    return replace(event, ingestedtime=time) if given is None or given > time + _AHEAD else event
 
 
 def _decode_letter_of(value: bytes | None, time: int) -> DeadLetter:

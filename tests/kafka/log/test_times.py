@@ -20,12 +20,19 @@ def test_a_record_has_the_brokers_time_and_times_do_not_go_back(open_log, tick):
 
 
 def test_an_imported_time_stays_wherever_the_partition_is(open_log, tick):
-    log, early, late = open_log(), 100 * SECOND, 4_000_000_000 * SECOND
+    log, early, late = open_log(), 100 * SECOND, time.time_ns() + 30 * SECOND
     log.append([tick(0), tick(1, ingestedtime=early), tick(2, ingestedtime=late), tick(3)], partition=0)
     records = log.read(Stream.EVENTS, 0, 0, 10)
     assert [record.ingestedtime for record in records][1:3] == [early, late]
     assert [record.event.ingestedtime for record in records][1:3] == [early, late]
     assert early < records[3].ingestedtime == records[0].ingestedtime < late
+
+
+def test_a_time_from_the_future_does_not_move_the_clock_of_a_partition(open_log, tick):
+    log = open_log()
+    log.append([tick(0, ingestedtime=4_000_000_000 * SECOND)], partition=0)
+    (record,) = log.read(Stream.EVENTS, 0, 0, 10)
+    assert record.ingestedtime == record.event.ingestedtime < time.time_ns() + SECOND
 
 
 def test_dead_letters_have_the_clock_of_who_wrote_them(open_log):

@@ -12,6 +12,7 @@ from quantum_mlops.transports.kafka.records import decode_record, encode_event, 
 
 TICK = Event(id="1", source="s", type=type_name("tick"), time=5, partitionkey="iris", data=Tick())
 SECOND_MS = 1000
+LATE_MS = 253_402_300_799 * SECOND_MS
 
 
 def test_any_event_comes_back_with_its_own_time_or_the_records(any_event):
@@ -19,12 +20,21 @@ def test_any_event_comes_back_with_its_own_time_or_the_records(any_event):
     @given(any_event)
     def check(event):
         entry = encode_event(event)
-        record = decode_record(Stream.EVENTS, 9, 7 * SECOND_MS, entry.value)
-        time = 7 * 10**9 if event.ingestedtime is None else event.ingestedtime
+        record = decode_record(Stream.EVENTS, 9, LATE_MS, entry.value)
+        time = LATE_MS * 10**6 if event.ingestedtime is None else event.ingestedtime
         assert record.event == msgspec.structs.replace(event, ingestedtime=time)
         assert (record.offset, record.ingestedtime) == (9, time)
 
     check()
+
+
+@pytest.mark.parametrize(("ahead_seconds", "believed"), [(-(10**6), True), (59, True), (61, False), (10**9, False)])
+def test_an_imports_time_is_not_believed_where_it_is_ahead_of_the_brokers(ahead_seconds, believed):
+    broker = 1_700_000_000 * 10**9
+    given = broker + ahead_seconds * 10**9
+    entry = encode_event(msgspec.structs.replace(TICK, ingestedtime=given))
+    record = decode_record(Stream.EVENTS, 0, broker // 10**6, entry.value)
+    assert record.ingestedtime == record.event.ingestedtime == (given if believed else broker)
 
 
 def test_the_key_is_the_partitionkey_except_for_all_partitions():
@@ -42,7 +52,7 @@ def test_the_limit_counts_no_import_time():
     room = MAX_EVENT_BYTES - len(encode_event(msgspec.structs.replace(of(0), ingestedtime=None)).value)
     entry = encode_event(of(room))
     assert len(entry.value) > MAX_EVENT_BYTES
-    assert decode_record(Stream.EVENTS, 0, 1, entry.value).event == of(room)
+    assert decode_record(Stream.EVENTS, 0, 10**12, entry.value).event == of(room)
     with pytest.raises(EventTooLargeError):
         encode_event(of(room + 1))
 
