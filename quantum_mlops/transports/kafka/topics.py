@@ -19,8 +19,13 @@ MAX_ROW_BYTES = 16 * 1024 * 1024
 _MAX_RECORD_BYTES = MAX_ROW_BYTES + 64 * 1024
 _DAY_MS = 86_400_000
 _APPENDED = {"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime"}
+COMPACTED_READ_SECONDS = 600.0
+"""How long reading a compacted topic may take: a tombstone that goes meanwhile would bring its row back to life."""
 _COMPACT = {
     "cleanup.policy": "compact",
+    # Each commit leaves tombstones and a marker, up to 20 times a second: with the broker's day they would outweigh
+    # the states by far, and each recovery reads them. Three times what a reader may take is enough.
+    "delete.retention.ms": str(round(3 * COMPACTED_READ_SECONDS * 1000)),
     "max.compaction.lag.ms": str(10 * 60_000),
     "min.cleanable.dirty.ratio": "0.1",
     "segment.bytes": str(32 * 1024 * 1024),
