@@ -24,7 +24,8 @@ from quantum_mlops.transports.kafka.topics import Topics
 
 _POLL_MS = 100  # a fetch that waits at a broker holds up partitions there that were just sought or resumed
 _CHUNK_RECORDS = 1000
-_HEARTBEATS = 3
+_HEARTBEATS = 5
+"""In a session: by one of them the others learn that partitions are free, so they bound how soon one takes over."""
 _LETTING_GO_SECONDS = 20.0
 _GLANCE_SECONDS = 0.002
 
