@@ -31,7 +31,10 @@ _QUIET_SHARE = 24
 
 
 class OpenBudget(Struct, frozen=True, gc=False):
-    """An open finding: the budget as it was, whether its money is gone, its next look and its last burning."""
+    """An open finding: the budget as it was, whether its money is gone, its next look and its last burning.
+
+    `spent` is what the period had cost at the last look; empty in states written before it was kept.
+    """
 
     kind: Kind
     budget: Budget
@@ -39,6 +42,7 @@ class OpenBudget(Struct, frozen=True, gc=False):
     gone: bool
     due: int | None
     burned: int = 0
+    spent: str = ""
 
 
 Opened = dict[str, OpenBudget]
@@ -95,11 +99,11 @@ def _hold_burn(
         if before is None:
             return []
         if now - before.burned >= hours_of(budget, now) * HOUR // _QUIET_SHARE:
-            return [_close(opened, name, project, "no longer burning")]
+            return [_close(opened, name, project, "no longer burning", burn)]
         burned = before.burned
     over = None if end is None else end * DAY
     due = over if burn.gone else (now // HOUR + 1) * HOUR
-    opened[name] = OpenBudget(BURN, budget, start, burn.gone, due, burned)
+    opened[name] = OpenBudget(BURN, budget, start, burn.gone, due, burned, format(burn.spent, "f"))
     if before is not None and before.gone == burn.gone:
         return []
     severity: Severity = "critical" if burn.gone else budget.severity
@@ -140,17 +144,19 @@ def _hold_forecast(
     if forecast is None or forecast.expected <= limit:
         if before is None:
             return []
-        return [_close(opened, name, project, "budget gone" if burn.gone else "expected to be within the budget")]
+        reason = "budget gone" if burn.gone else "expected to be within the budget"
+        return [_close(opened, name, project, reason, burn)]
     if before is None and forecast.low <= limit:
         return []
     start, end = period_of(budget.period, now)
-    opened[name] = OpenBudget(FORECAST, budget, start, gone=False, due=None if end is None else end * DAY)
+    due, spent = None if end is None else end * DAY, format(burn.spent, "f")
+    opened[name] = OpenBudget(FORECAST, budget, start, gone=False, due=due, spent=spent)
     return [_forecast_finding(name, budget, burn, forecast, project, evidence)] if before is None else []
 
 
 def _say_burn(budget: Budget, burn: Burn) -> tuple[str, str]:
     total, spent = say_amount(burn.amount, budget.currency), say_amount(burn.spent, budget.currency)
-    period = "" if budget.period == "total" else f" ({budget.period})"
+    period = _say_period(budget)
     if burn.gone:
         over = say_amount(CONTEXT.subtract(burn.spent, burn.amount), budget.currency)
         text = "Stop what need not run, or raise the budget. Reservations and estimates are counted until bills come."
@@ -200,15 +206,26 @@ def _forecast_finding(
     )
 
 
-def _close(opened: Opened, name: str, project: str, reason: str) -> Finding:
+def _say_period(budget: Budget) -> str:
+    return "" if budget.period == "total" else f" ({budget.period})"
+
+
+def _close(opened: Opened, name: str, project: str, reason: str, burn: Burn | None = None) -> Finding:
+    """Close a finding; without `burn` the amount is that of the last look, which a new period does not change."""
     one = opened.pop(name)
+    unit = one.budget.currency
+    spent, total = one.spent if burn is None else format(burn.spent, "f"), one.budget.amount
+    if burn is not None:
+        total = format(burn.amount, "f")
+    amounts = f"{say_amount(spent, unit)} of {say_amount(total, unit)} spent" if spent else say_amount(total, unit)
+    values = {"spent": float(spent)} if spent else {}
     return Finding(
         transition="closed",
         rule=name,
         severity="critical" if one.gone else one.budget.severity,
         labels=_labels(one.budget, project),
-        annotations={"summary": f"Budget {one.budget.name}: {reason}"},
-        values={"budget": float(one.budget.amount)},
+        annotations={"summary": f"Budget {one.budget.name}{_say_period(one.budget)}: {reason} ({amounts})"},
+        values={**values, "budget": float(total)},
         reason=reason,
     )
 

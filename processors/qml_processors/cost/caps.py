@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qml_processors.base import Finding
 from qml_processors.cost.money import CONTEXT, parse_amount, say_amount
@@ -19,12 +20,17 @@ RULE = "CostCap"
 
 
 class OpenCap(Struct, frozen=True, gc=False):
-    """An open finding: the cap it stands on, and when it closes for want of news."""
+    """An open finding: the cap it stands on, when it closes for want of news, whose cost it is and how much by now.
+
+    `name` and `cost` are empty in states written before they were kept.
+    """
 
     currency: str
     amount: str
     severity: Severity
     until: int
+    name: str = ""
+    cost: str = ""
 
 
 class Case(Struct, frozen=True, kw_only=True, gc=False):
@@ -63,21 +69,28 @@ def hold_cap(opened: dict[str, OpenCap], rule: CostRule, project: str, case: Cas
     cap = cap_for(rule, case.per, project, case.currency)
     known = opened.get(case.currency)
     if cap is None or case.spent <= parse_amount(cap.amount):
-        return [] if known is None else [close_cap(opened, case.currency, case.per, case.labels, "cap kept again")]
-    opened[case.currency] = OpenCap(case.currency, cap.amount, cap.severity, case.until)
+        if known is None:
+            return []
+        opened[case.currency] = replace(known, name=case.name, cost=format(case.spent, "f"))
+        return [close_cap(opened, case.currency, case.per, case.labels, "cap kept again")]
+    cost = format(case.spent, "f")
+    opened[case.currency] = OpenCap(case.currency, cap.amount, cap.severity, case.until, case.name, cost)
     return [_open(cap, case)] if known is None else []
 
 
 def close_cap(opened: dict[str, OpenCap], currency: str, per: str, labels: Mapping[str, str], reason: str) -> Finding:
-    """Close one open finding."""
+    """Close one open finding, and say whose cost it was, how much, and over which cap."""
     known = opened.pop(currency)
+    cap = f"cap of {say_amount(known.amount, currency)} on a {per}"
+    cost = f"{say_amount(known.cost, currency)}, " if known.cost else ""
+    values = {"cost": float(known.cost)} if known.cost else {}
     return Finding(
         transition="closed",
         rule=f"{RULE}/{per}/{currency}",
         severity=known.severity,
         labels=dict(labels),
-        annotations={"summary": f"The cap of {say_amount(known.amount, currency)} on a {per}: {reason}"},
-        values={"cap": float(known.amount)},
+        annotations={"summary": f"{known.name or f'A {per}'}: {reason} ({cost}{cap})"},
+        values={**values, "cap": float(known.amount)},
         reason=reason,
     )
 
@@ -111,9 +124,10 @@ def close_due_caps(
             reason = "the day is over" if per == "day" else "no news of its cost for a day"
             found.append(close_cap(opened, currency, per, labels, reason))
         elif spent[currency] <= parse_amount(cap.amount):
+            opened[currency] = replace(known, amount=cap.amount)
             found.append(close_cap(opened, currency, per, labels, "cap raised"))
         else:
-            opened[currency] = OpenCap(currency, cap.amount, cap.severity, known.until)
+            opened[currency] = replace(known, amount=cap.amount, severity=cap.severity)
     return found
 
 

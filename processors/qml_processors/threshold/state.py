@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 from quantum_mlops.clock import DAY, MINUTE
-from quantum_mlops.config.rules import ThresholdRule
+from quantum_mlops.config.rules import Severity, ThresholdRule
 
 END_GRACE = MINUTE
 """Values of a run that were spooled before its end may be appended after it."""
@@ -15,7 +15,7 @@ class Watch(Struct, gc=False):
     """One rule that has something to remember: broken, open, or kept again but still firing.
 
     Times of the emitter and of the log, in nanoseconds; None where the phase has not begun. `job` is the last one
-    that broke the bound, where a job did.
+    that broke the bound, where a job did. `severity` is the one it opened with: the rule may be gone when it closes.
     """
 
     source: str = ""
@@ -29,6 +29,7 @@ class Watch(Struct, gc=False):
     bound: float = 0.0
     evidence: list[tuple[str, str]] = field(default_factory=list)
     job: str = ""
+    severity: Severity | None = None
 
 
 class Sight(Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from quantum_mlops.config.rules import ThresholdRule
 
 def open_watch(state: ThresholdState, name: str, watch: Watch, rule: ThresholdRule) -> Finding:
     """Open a watch and say so."""
-    watch.open = True
+    watch.open, watch.severity = True, rule.severity
     return _finding("opened", state, name, watch, rule)
 
 
@@ -34,7 +34,7 @@ def _finding(
     return Finding(
         transition=transition,
         rule=name,
-        severity=rule.severity if rule is not None else "warning",
+        severity=watch.severity or (rule.severity if rule is not None else "warning"),
         labels={key: label for key, label in labels.items() if label},
         annotations=_annotations(state, name.rpartition("/")[2], watch, rule, reason),
         values=values,

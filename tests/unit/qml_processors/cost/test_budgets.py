@@ -85,13 +85,18 @@ def test_a_budget_that_is_gone_turns_critical_and_closes_with_its_period(house):
     assert found[1].annotations["summary"] == "Budget Team (month) is gone: 720.00 USD of 720.00 USD, 0.00 USD over"
     closed = watched.until(watched.now + 40 * DAY)
     assert said(closed) == [("closed", "BudgetBurn/Team", "a new period has begun")]
+    summary = "Budget Team (month): a new period has begun (750.00 USD of 720.00 USD spent)"
+    assert findings(closed)[0].annotations == {"summary": summary}
+    assert findings(closed)[0].values == {"spent": 750.0, "budget": 720.0}
 
 
 def test_a_total_stays_gone_until_it_is_raised(house):
     watched = house(budgets=[budget("100", "total")])
     spend(watched, [60.0, 60.0])
     assert findings(watched.until(watched.now + 400 * DAY)) == []
-    assert said(watched.rule(budgets=[budget("1000", "total")])) == [("closed", "BudgetBurn/Team", "no longer burning")]
+    (closed,) = findings(watched.rule(budgets=[budget("1000", "total")]))
+    assert said([closed]) == [("closed", "BudgetBurn/Team", "no longer burning")]
+    assert closed.annotations["summary"] == "Budget Team: no longer burning (120.00 USD of 1,000.00 USD spent)"
 
 
 def test_a_removed_budget_closes(house):
@@ -129,8 +134,9 @@ def test_a_forecast_closes_when_the_spending_stops(house):
     watched = house(budgets=[budget("1000")])
     spend(watched, [40.0] * 24, DAY)
     assert ("opened", "SpendForecast/Team") in watched.said
-    watched.until(watched.now + 40 * DAY)
-    assert watched.said[-1] == ("closed", "SpendForecast/Team")
+    closed = findings(watched.until(watched.now + 40 * DAY))[-1]
+    assert said([closed])[0][:2] == ("closed", "SpendForecast/Team")
+    assert "of 1,000.00 USD spent)" in closed.annotations["summary"]
 
 
 @pytest.mark.parametrize("period", ["day", "total"])

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from qml_processors.base import Finding
+from qml_processors.cost.caps import OpenCap
 from quantum_mlops.clock import DAY, HOUR
 from quantum_mlops.config.rules.cost import Cap
 from quantum_mlops.events import Money
@@ -52,16 +53,22 @@ def test_a_changed_price_version_is_noted(house):
 
 
 def test_without_news_a_jobs_cap_closes_after_a_day_and_the_job_is_forgotten(house):
-    watched = house(caps=[cap("job")])
+    watched = house("job/", caps=[cap("job")])
     watched.job(cost={"final": "11"})
-    assert said(watched.until(watched.now + DAY)) == [("closed", "CostCap/job/USD", "no news of its cost for a day")]
+    (closed,) = watched.until(watched.now + DAY)
+    assert said([closed]) == [("closed", "CostCap/job/USD", "no news of its cost for a day")]
+    text = "Job j-1: no news of its cost for a day (11.00 USD, cap of 10.00 USD on a job)"
+    assert closed.annotations == {"summary": text}
+    assert closed.values == {"cost": 11.0, "cap": 10.0}
     assert "job/j-1" not in watched.states
 
 
 def test_a_raised_or_removed_cap_closes_at_once(house):
     watched = house(caps=[cap("job")])
     watched.job(cost={"final": "11"})
-    assert said(watched.rule(caps=[cap("job", "20")])) == [("closed", "CostCap/job/USD", "cap raised")]
+    (closed,) = watched.rule(caps=[cap("job", "20")])
+    assert said([closed]) == [("closed", "CostCap/job/USD", "cap raised")]
+    assert closed.annotations["summary"] == "Job j-1: cap raised (11.00 USD, cap of 20.00 USD on a job)"
     watched.rule(caps=[cap("job")])
     watched.job(job="j-2", cost={"final": "11"})
     assert said(watched.rule()) == [("closed", "CostCap/job/USD", "cap removed")]
@@ -96,7 +103,10 @@ def test_a_day_counts_all_runs_and_closes_at_its_end(house):
     (opened,) = watched.job(job="b", run=None, cost={"estimated": "2"})
     assert opened.annotations["summary"].startswith("Project iris on 2024-10-04 (UTC) costs 11.00 USD")
     assert {"job": "session/s-1", "cost": "3.00 USD", "stage": "final"} in opened.details["jobs"]
-    assert said(watched.until(watched.now + DAY)) == [("closed", "CostCap/day/USD", "the day is over")]
+    (closed,) = [one for one in watched.until(watched.now + DAY) if isinstance(one, Finding)]
+    assert said([closed]) == [("closed", "CostCap/day/USD", "the day is over")]
+    text = "Project iris on 2024-10-04 (UTC): the day is over (11.00 USD, cap of 10.00 USD on a day)"
+    assert closed.annotations["summary"] == text
     assert watched.job(job="c", run="r-2", cost={"estimated": "9"}) == []
 
 
@@ -121,6 +131,25 @@ def test_a_bill_in_another_currency_closes_the_cap_of_the_first(house):
     watched.job(cost={"estimated": "11"})
     found = watched.job("billed", cost={"final": Money(amount="99", currency="EUR")})
     assert said(found) == [("closed", "CostCap/job/USD", "billed in another currency")]
+    assert "(11.00 USD, cap of 10.00 USD on a job)" in found[0].annotations["summary"]
+
+
+def test_a_cap_that_was_opened_before_its_cost_was_kept_closes_without_one(house):
+    watched = house(caps=[cap("job")])
+    watched.job(cost={"final": "11"})
+    state = watched.states["job/j-1"].job
+    known = state.open["USD"]
+    state.open["USD"] = OpenCap(known.currency, known.amount, known.severity, known.until)
+    (closed,) = watched.rule()
+    assert closed.annotations["summary"] == "A job: cap removed (cap of 10.00 USD on a job)"
+    assert closed.values == {"cap": 10.0}
+
+
+def test_a_kept_cap_says_what_the_job_costs_now(house):
+    watched = house(caps=[cap("job")])
+    watched.job(cost={"estimated": "30"})
+    (closed,) = watched.job("billed", cost={"final": "9"}, ended=100)
+    assert closed.annotations["summary"] == "Job j-1: cap kept again (9.00 USD, cap of 10.00 USD on a job)"
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))

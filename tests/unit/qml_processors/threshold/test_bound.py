@@ -147,7 +147,17 @@ def test_a_rule_that_is_gone_closes_its_finding():
     found = series.until(2)
     assert said(found) == [("closed", "LowAccuracy/below")]
     assert found[0].reason == "rule removed"
+
     assert series.processor.next_timer(series.state, series.rules) == 1 + SILENT_AFTER
+
+
+@pytest.mark.parametrize("rules", [(), (ThresholdRule(name="LowAccuracy", metric="acc", below=0.8),)])
+def test_a_finding_closes_with_the_severity_it_opened_with(rules):
+    series = Series(ThresholdRule(name="LowAccuracy", metric="acc", below=0.8, severity="critical"))
+    series.feed(metric(1, acc=0.1))
+    series.rules = Rules(threshold=list(rules))
+    (closed,) = [*series.until(2), *series.feed(metric(3, acc=0.9))]
+    assert (closed.transition, closed.severity) == ("closed", "critical")
 
 
 def test_a_rule_changed_so_that_the_last_value_keeps_it_closes_at_once():
