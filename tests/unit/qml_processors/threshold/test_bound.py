@@ -147,7 +147,6 @@ def test_a_rule_that_is_gone_closes_its_finding():
     found = series.until(2)
     assert said(found) == [("closed", "LowAccuracy/below")]
     assert found[0].reason == "rule removed"
-
     assert series.processor.next_timer(series.state, series.rules) == 1 + SILENT_AFTER
 
 
