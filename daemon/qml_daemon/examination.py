@@ -20,7 +20,7 @@ from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
 from qml_daemon.shipping.kafka_report import report_kafka
 from qml_daemon.shipping.report import report_shipping
-from qml_daemon.status import Status, read_status
+from qml_daemon.status import STALE_SECONDS, Status, read_status
 from qml_daemon.training import training_need
 from qml_processors.runner.counts import PartitionStats
 from quantum_mlops.clock import SECOND
@@ -38,7 +38,6 @@ WAL_RESET_MENDED = (3, 51, 3)
 LITTLE_DISK_BYTES = 1024**3
 LONG_LAG_BYTES = 64 * 1024**2
 LONG_LAG_RECORDS = 10_000
-STALE_SECONDS = 20
 CLOCK_SECONDS = 60
 MOST_SEGMENTS = 20
 WORKERS = "see quantum-mlops kafka status"

@@ -13,6 +13,9 @@ from qml_daemon.ingest.door import IngestStats
 from qml_daemon.intake.intake import IntakeStats
 from qml_processors.runner.counts import RunnerStats
 
+STALE_SECONDS = 20
+"""A status that is older than this is that of a daemon that hangs or was killed; it is written every 5 s."""
+
 
 class Status(Struct, frozen=True, kw_only=True):
     """What the daemon did since its start. Times are nanoseconds UTC; `fault` is the last error of the log.

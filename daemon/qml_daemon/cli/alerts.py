@@ -23,7 +23,7 @@ def list_alerts(
     as_json: JsonOption = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most resolved ones and notices to show.")] = 20,
 ) -> None:
-    """List what is firing and what was, with numbers, and deliveries that failed.
+    """List what is firing and what was, with numbers, and deliveries that failed; where nothing fires, what is watched.
 
     \b
     Examples:
@@ -34,21 +34,29 @@ def list_alerts(
     if context.invoked_subcommand is not None:
         context.obj = (config, as_json)
         return
-    findings, deliveries = _read(_configure(config))
+    from qml_daemon.watching import read_watching, watching_line
+
+    found = _configure(config)
+    findings, deliveries = _read(found)
+    watching = read_watching(found)
     firing = [one for one in findings if one.status == "firing"]
     past = [one for one in findings if one.status != "firing"][-limit:]
     if as_json:
         import msgspec
 
         troubles = [one for one in deliveries if one.status != "sent"]
-        print(msgspec.json.encode({"alerts": [*firing, *past], "undelivered": troubles}).decode())
+        told = {"alerts": [*firing, *past], "undelivered": troubles, "watching": watching}
+        print(msgspec.json.encode(told).decode())
         return
     from qml_daemon.cli.finding_text import finding_lines
+    from qml_daemon.plain_text import safe
 
     for one in [*firing, *past]:
         print("\n".join(finding_lines(one)), end="\n\n")
     resolved = sum(one.status == "resolved" for one in findings)
     print(f"{len(firing)} firing, {resolved} resolved, {len(findings) - len(firing) - resolved} notices")
+    if not firing:
+        print(safe(watching_line(watching)))
     for status in ("waiting", "failed"):
         _show_troubles([one for one in deliveries if one.status == status], status)
 

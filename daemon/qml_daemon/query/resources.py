@@ -95,8 +95,21 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     status_text: str | None = None
 
 
+class Canary(Struct, kw_only=True, omit_defaults=True):
+    """One canary: how many executions of it the log told of, and when the last one came (the log's time).
+
+    They are what drift is charted from; how many of them the reference holds is known to the drift processor alone.
+    """
+
+    circuit: str
+    executions: int
+    last: Time
+    qubits: list[int] | None = None
+    parameters: str | None = None
+
+
 class Backend(Struct, kw_only=True, omit_defaults=True):
-    """A backend as one project used it."""
+    """A backend as one project used it. `canaries` counts all executions, `executed` by canary those with outcomes."""
 
     id: str
     project: str
@@ -111,6 +124,7 @@ class Backend(Struct, kw_only=True, omit_defaults=True):
     pending_jobs: int | None = None
     pending_jobs_time: Time | None = None
     canaries: int = 0
+    executed: list[Canary] = []
     jobs: Counts = {}
 
 

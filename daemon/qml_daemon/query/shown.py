@@ -6,6 +6,7 @@ from qml_daemon.alert import Alert as Held
 from qml_daemon.query.resources import (
     Alert,
     Backend,
+    Canary,
     Change,
     EventKey,
     Evidence,
@@ -87,7 +88,15 @@ def show_backend(row: BackendRow) -> Backend:
     facts = dict(row.merged.facts)
     for name in ("calibration_time", "last_job", "last_canary", "pending_jobs_time"):
         facts[name] = utc(facts.get(name))
-    return Backend(id=row.backend, qubits=row.qubits, canaries=row.canaries, jobs=row.jobs, **times_of(row), **facts)
+    executed = [
+        Canary(circuit=one.circuit, executions=one.executions, last=format_time(one.last), qubits=one.qubits,
+               parameters=one.parameters)
+        for one in row.executed.series.values()
+    ]  # fmt: skip
+    return Backend(
+        id=row.backend, qubits=row.qubits, canaries=row.canaries, executed=executed, jobs=row.jobs, **times_of(row),
+        **facts,
+    )  # fmt: skip
 
 
 def show_series(row: SeriesRow) -> Series:

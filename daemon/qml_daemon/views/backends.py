@@ -4,18 +4,23 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from qml_daemon.views.canaries import CanaryCounts
 from qml_daemon.views.merged import Merged
-from quantum_mlops.events import CalibrationSnapshot, Event, Job
+from quantum_mlops.events import CalibrationSnapshot, Event, Job, ShotsMeasured
 
 
 class BackendRow(Struct):
-    """A backend. `jobs` counts by status, `canaries` executions; `seen` and `changed` are the log's times (ns)."""
+    """A backend. `jobs` counts by status, `canaries` executions, `executed` those of each canary that can be charted.
+
+    `seen` and `changed` are the log's times (ns).
+    """
 
     project: str
     backend: str
     seen: int
     changed: int
     canaries: int = 0
+    executed: CanaryCounts = field(default_factory=CanaryCounts)
     qubits: int | None = None
     jobs: dict[str, int] = field(default_factory=dict)
     merged: Merged = field(default_factory=Merged)
@@ -34,9 +39,10 @@ class BackendRow(Struct):
             facts["pending_jobs"], facts["pending_jobs_time"] = job.pending_jobs, event.time
         self.merged.tell((event.time, event.source, event.id), facts)
 
-    def take_canary(self, event: Event) -> None:
+    def take_canary(self, event: Event, data: ShotsMeasured, now: int) -> None:
         """Count a canary."""
         self.canaries += 1
+        self.executed.take(data, now)
         self.merged.tell((event.time, event.source, event.id), {"last_canary": event.time})
 
     def take_calibration(self, event: Event, data: CalibrationSnapshot) -> None:

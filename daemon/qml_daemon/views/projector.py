@@ -204,7 +204,7 @@ class Projector:
 
     def _take_shots(self, event: Event, data: ShotsMeasured, now: int) -> None:
         if event.type == _CANARY and data.backend:
-            self._backend(event.project, data.backend, now).take_canary(event)
+            self._backend(event.project, data.backend, now).take_canary(event, data, now)
 
     def _take_calibration(self, event: Event, data: CalibrationSnapshot, now: int) -> None:
         self._backend(event.project, data.backend, now).take_calibration(event, data)

@@ -77,6 +77,13 @@ class ViewReader:
             rows = connection.execute(sql, (*values, window.limit)).fetchall()
         return [(Place(seen, seq), body) for seen, seq, body in rows]
 
+    def count(self, table: Table, filters: Mapping[str, str]) -> int:
+        """Return how many rows there are. `filters` are exact, by column."""
+        clauses = " AND ".join(f"{column} = ?" for column in filters)
+        sql = f"SELECT COUNT(*) FROM {table.name}{' WHERE ' if clauses else ''}{clauses}"  # noqa: S608 - our names
+        with self._borrow() as connection:
+            return int(connection.execute(sql, tuple(filters.values())).fetchone()[0])
+
     def find(self, table: Table, name: str, project: str | None) -> list[tuple[int, bytes]]:
         """Return (number, body) of the rows with this id, of one project or of at most two."""
         sql = f"SELECT seq, body FROM {table.name} WHERE id = ?"  # noqa: S608 - our names

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x514D4C56  # "QMLV"
 
 

@@ -3,8 +3,10 @@
 import sqlite3
 
 import pytest
+from msgspec.structs import replace
 
 from qml_daemon.views.backends import BackendRow
+from qml_daemon.views.canaries import CANARIES_KEPT
 from qml_daemon.views.findings import FindingRow
 from qml_daemon.views.jobs import JobRow
 from qml_daemon.views.reader import ViewReader
@@ -18,9 +20,12 @@ from quantum_mlops.events import (
     CalibrationSnapshot,
     Event,
     Evidence,
+    Expectation,
     Failure,
+    Footprint,
     Job,
     MetricLogged,
+    Outcomes,
     RunEnded,
     RunStarted,
     ShotsMeasured,
@@ -28,6 +33,8 @@ from quantum_mlops.events import (
     type_name,
 )
 from quantum_mlops.transports.base import Commit, Stream
+
+START = 1_800_000_000 * SECOND
 
 
 def test_a_run_shows_its_start_its_end_its_jobs_and_its_last_step(watched) -> None:
@@ -81,6 +88,36 @@ def test_a_backend_shows_its_calibration_and_its_canaries(watched) -> None:
     watched.emit("shots.measured", ShotsMeasured(job_id="j", backend="ibm_hanoi", circuit="c1:a", shots=10))
     (backend,) = watched.rows(BACKENDS, BackendRow)
     assert (backend.qubits, backend.canaries, backend.merged.facts["calibration_id"]) == (7, 1, "c")
+
+
+def test_the_executions_of_each_canary_are_counted_where_they_can_be_charted(watched) -> None:
+    zeros, qubits = Outcomes(bits=1, keys=bytes(1), counts=[10]), Footprint(qubits=[4, 2])
+    bell = ShotsMeasured(
+        job_id="j", backend="hanoi", circuit="c1:a", shots=10, reference="canary", outcomes=zeros, footprint=qubits
+    )
+    for _ in range(3):
+        watched.emit("canary.measured", bell)
+    watched.emit("canary.measured", replace(bell, footprint=None))
+    watched.emit(
+        "canary.measured", replace(bell, outcomes=None, expectation=Expectation(observables="z", values=[1.0]))
+    )
+    watched.clock.now += 30 * DAY
+    watched.emit("canary.measured", bell)
+    (backend,) = watched.rows(BACKENDS, BackendRow)
+    seen = [(one.circuit, one.qubits, one.executions, one.last) for one in backend.executed.series.values()]
+    assert seen == [("c1:a", None, 1, START), ("c1:a", [4, 2], 1, START + 30 * DAY)], "forgotten after 30 days"
+    assert backend.canaries == 6
+
+
+def test_of_very_many_canaries_those_that_were_executed_last_are_kept(watched) -> None:
+    zeros = Outcomes(bits=1, keys=bytes(1), counts=[10])
+    for number in range(CANARIES_KEPT + 5):
+        data = ShotsMeasured(
+            job_id="j", backend="hanoi", circuit=f"c1:{number}", shots=10, reference="canary", outcomes=zeros
+        )
+        watched.emit("canary.measured", data)
+    (backend,) = watched.rows(BACKENDS, BackendRow)
+    assert [one.circuit for one in backend.executed.series.values()] == [f"c1:{n}" for n in range(5, CANARIES_KEPT + 5)]
 
 
 def test_a_series_keeps_its_exact_last_value_and_evenly_thinned_points(watched) -> None:
