@@ -18,7 +18,9 @@ def list_jobs(
     status: Annotated[
         str | None, typer.Option("--status", help="Only created, queued, running, completed, failed, … ones.")
     ] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="First seen since, RFC 3339.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="First seen since: a time (RFC 3339) or a duration.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most jobs to show.")] = 20,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -29,6 +31,7 @@ def list_jobs(
     Examples:
       quantum-mlops jobs
       quantum-mlops jobs --backend ibm_hanoi --status failed
+      quantum-mlops jobs --since 7d
       quantum-mlops jobs --json | jq '.items[].cost_final'
     """
     from qml_daemon.cli.listing import read_page

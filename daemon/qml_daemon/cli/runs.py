@@ -16,7 +16,9 @@ def list_runs(
     status: Annotated[
         str | None, typer.Option("--status", help="Only running, silent, completed, failed or cancelled ones.")
     ] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="First seen since, RFC 3339.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="First seen since: a time (RFC 3339) or a duration.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Most runs to show.")] = 20,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -27,6 +29,7 @@ def list_runs(
     Examples:
       quantum-mlops runs
       quantum-mlops runs --status failed --project iris
+      quantum-mlops runs --since 7d
       quantum-mlops runs --json | jq '.items[].name'
     """
     from qml_daemon.cli.listing import read_page

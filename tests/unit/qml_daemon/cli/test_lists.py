@@ -84,6 +84,16 @@ def test_jobs_are_listed_with_backend_cost_and_failure(run) -> None:
 
 
 @pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(("command", "name", "count"), [("runs", "run", 2), ("jobs", "job", 2)])
+def test_since_is_a_duration_before_now_or_a_time(run, monkeypatch, command, name, count) -> None:
+    monkeypatch.setattr("quantum_mlops.clock.time.time_ns", lambda: NOW + 3 * DAY)
+    assert run(command, "--since", "4d")[1].endswith(f"{count} {name}s\n")
+    assert run(command, "--since", "2d12h")[1] == f"0 {name}s\n"
+    assert run(command, "--since", "2026-11-20T12:00:00Z")[1].endswith(f"{count} {name}s\n")
+    assert run(command, "--since", "2026-11-20T12:00:01Z")[1] == f"0 {name}s\n"
+
+
+@pytest.mark.usefixtures("store")
 def test_json_is_what_the_service_answers(run) -> None:
     page = json.loads(run("jobs", "--json", "--run", "r1")[1])
     assert [item["id"] for item in page["items"]] == ["j2", "j1"]
@@ -96,7 +106,11 @@ def test_json_is_what_the_service_answers(run) -> None:
     ("arguments", "why"),
     [
         (["runs", "--status", "done"], "--status: invalid value 'done'; known are running, silent"),
-        (["jobs", "--since", "monday"], "--since: not an RFC 3339 time: 'monday'"),
+        (["runs", "--since", "2026-11-20T25:00:00Z"], "--since: "),
+        (
+            ["jobs", "--since", "monday"],
+            "--since: 'monday' is not a duration; write it like 30s, 5m, 1h30m or 7d, or a time like 2026",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_line(run, arguments, why) -> None:
