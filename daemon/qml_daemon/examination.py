@@ -20,6 +20,7 @@ from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
 from qml_daemon.shipping.kafka_report import report_kafka
 from qml_daemon.shipping.report import report_shipping
+from qml_daemon.shipping.service_report import report_service
 from qml_daemon.status import STALE_SECONDS, Status, read_status
 from qml_daemon.training import training_need
 from qml_processors.runner.counts import PartitionStats
@@ -69,7 +70,7 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     has_daemon = status is not None and status.state == "ready"
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
-    shipping = (*report_shipping(config.spool_dir), *report_kafka(environ))
+    shipping = (*report_shipping(config.spool_dir), *report_service(environ), *report_kafka(environ))
     found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters)]
     need = training_need(config, environ)
     if need is not None:

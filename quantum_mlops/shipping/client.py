@@ -7,6 +7,7 @@ word on the wire.
 import gzip
 import http.client
 import os
+import re
 import socket
 import ssl
 import time
@@ -18,6 +19,7 @@ from quantum_mlops.shipping.answer import Rejected, judge
 from quantum_mlops.version import __version__
 
 CONTENT_TYPE = "application/cloudevents-batch+json"
+VERSION_HEADER = "QML-Version"
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _COMPRESSION = 3
@@ -26,10 +28,11 @@ _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 
 
 class Client:
-    """One service. Connects at the first post; blocks at most 10 s to connect and 30 s for an answer."""
+    """One service. Connects at the first post; blocks at most 10 s to connect and `answer_seconds` for an answer."""
 
-    def __init__(self, address: Address, credential: Credential) -> None:
+    def __init__(self, address: Address, credential: Credential, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.address = address
+        self._answer_seconds = answer_seconds
         self._credential = credential
         self._connection: http.client.HTTPConnection | None = None
         self._tls: ssl.SSLContext | None = None
@@ -43,6 +46,19 @@ class Client:
             PermanentError: not before a person mends something.
 
         """
+        return self._send(events)[0]
+
+    def check(self) -> str | None:
+        """Send a batch of no events; return the version that the service tells, None where it tells none.
+
+        Raises:
+            DeliveryError: as `post`; events would not be taken either.
+
+        """
+        version = self._send([])[1].get(VERSION_HEADER.lower(), "")
+        return version if re.fullmatch(r"[\w.+-]{1,40}", version, re.ASCII) else None
+
+    def _send(self, events: list[bytes]) -> tuple[list[Rejected], dict[str, str]]:
         body = b"[" + b",".join(events) + b"]"
         headers = {
             "Content-Type": CONTENT_TYPE,
@@ -59,7 +75,7 @@ class Client:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         status, answered, answer = self._exchange(body, headers)
-        return judge(status, answered, answer, len(events), time.time())
+        return judge(status, answered, answer, len(events), time.time()), answered
 
     def close(self) -> None:
         """Close the connection; idempotent."""
@@ -112,7 +128,7 @@ class Client:
         else:
             connection = http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
         connection.connect()
-        connection.sock.settimeout(ANSWER_SECONDS)
+        connection.sock.settimeout(self._answer_seconds)
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
         return connection

@@ -23,6 +23,8 @@ from qml_daemon.ingest.rate import Rates
 from qml_daemon.intake.sieve import REFUSALS
 from quantum_mlops.clock import Clock
 from quantum_mlops.errors import LogError
+from quantum_mlops.shipping.client import VERSION_HEADER
+from quantum_mlops.version import __version__
 
 PATH = "/api/v1/events"
 CHARGED_BYTES = 4096
@@ -85,7 +87,8 @@ class Door:
             self._refused["422"] += 1
             rejected = msgspec.to_builtins(judged.rejected)
             raise Problem(422, _summarize(judged.rejected), members={"accepted": 0, "rejected": rejected})
-        return Response(_encode(Receipt(len(judged.events), judged.rejected)), 202, media_type="application/json")
+        receipt = _encode(Receipt(len(judged.events), judged.rejected))
+        return Response(receipt, 202, {VERSION_HEADER: __version__}, media_type="application/json")
 
     def stats(self) -> IngestStats:
         """Return counts since the start."""

@@ -13,6 +13,7 @@ import pytest
 from qml_daemon.http.token_file import Token, TokenFile, hash_secret, write_tokens
 from qml_daemon.ingest import body as bodies
 from quantum_mlops.errors import LogError
+from quantum_mlops.version import __version__
 
 
 @pytest.fixture
@@ -43,6 +44,14 @@ def test_a_compressed_batch_is_taken(serve, make_event) -> None:
     body = gzip.compress(json.dumps([make_event(1), make_event(2)]).encode())
     kind = "application/cloudevents-batch+json"
     assert served.post(body, content_encoding="gzip", content_type=kind).json()["accepted"] == 2
+
+
+def test_a_batch_of_nothing_is_answered_with_the_version_so_that_a_sender_can_try_its_token(serve, tokens) -> None:
+    served = serve(tokens)
+    tried = served.post([], "mine")
+    assert (tried.status_code, tried.json()) == (202, {"accepted": 0, "rejected": []})
+    assert tried.headers["qml-version"] == __version__
+    assert "qml-version" not in served.post([], "wrong").headers, "who is not let in is told nothing"
 
 
 def test_what_is_rejected_is_listed_and_the_rest_taken(serve, make_event) -> None:
