@@ -3,7 +3,8 @@
     python tests/worker_process.py CONFIG '{"point": "state sent", "number": 3, "signal": 9}'
 
 `signal` 9 is the default; 19 (SIGSTOP) leaves it standing there until SIGCONT. Transactions are counted over all
-partitions. Other keys: `listen`, `instance`, `pace` (fields of `WorkerConfig`).
+partitions. Other keys: `listen`, `instance`, `pace` (fields of `WorkerConfig`), `aging` (a version: adds the processor in
+tests/kafka/aging.py).
 """
 
 import json
@@ -15,7 +16,9 @@ from pathlib import Path
 from qml_daemon.configuration import read_config
 from qml_daemon.journal import log_to_stderr
 from qml_daemon.worker.process import WorkerOptions, WorkerProcess
+from qml_processors.runner import load_processors
 from qml_processors.worker.worker import WorkerConfig
+from tests.kafka.aging import AgingProcessor
 
 
 def make_fault(point, number, number_of_signal):
@@ -41,6 +44,7 @@ def main(config, options):
             instance=options.get("instance"),
             pace=WorkerConfig(**options.get("pace", {})),
             fault=fault,
+            processors=[*load_processors(), AgingProcessor(options["aging"])] if "aging" in options else None,
         ),
         log_to_stderr("text", sys.stderr),
     )

@@ -15,10 +15,16 @@ HEALTHY_SECONDS = 60.0
 
 
 class Health:
-    """Written by the main loop, read by any thread. `fault` is the last error of the log while it lasts."""
+    """Written by the main loop, read by any thread. `fault` is the last error while it lasts, `trouble` its meaning."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, name: str = "daemon") -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        name: str = "daemon",
+        trouble: str = "the log cannot be written",
+    ) -> None:
         self._name = name
+        self._trouble = trouble
         self._monotonic = monotonic
         self._beaten = monotonic()
         self.state: Literal["starting", "running", "stopping"] = "starting"
@@ -37,7 +43,7 @@ class Health:
         if self.state != "running":
             return f"the {self._name} is {self.state}"
         if self.fault is not None:
-            return f"the log cannot be written: {self.fault}"
+            return f"{self._trouble}: {self.fault}"
         silent = self.silence_seconds()
         if silent > READY_SECONDS:
             return f"the main loop has not come round for {silent:.0f} s"

@@ -19,7 +19,7 @@ from qml_processors.transfer import refuse_unfinished
 from qml_processors.worker.delivery import Delivery
 from qml_processors.worker.engines import make_delivery
 from qml_processors.worker.kafka_store import KafkaStore
-from qml_processors.worker.worker import Worker, WorkerConfig
+from qml_processors.worker.worker import Worker, WorkerConfig, WorkerReport
 from quantum_mlops.config.sections import Config
 from quantum_mlops.errors import ConfigError, QuantumMlopsError, UserError
 from quantum_mlops.stats import parse_rate, threshold
@@ -59,7 +59,7 @@ class WorkerProcess:
         self._options = options
         self._say = say
         self._stopping = threading.Event()
-        self._health = Health(name="worker")
+        self._health = Health(name="worker", trouble="events are not processed")
         self._board = Board()
 
     def stop(self) -> None:
@@ -145,8 +145,7 @@ class _Watch:
         self._beat()
         if self._worker.report.at != self._published:
             self._published = self._worker.report.at
-            silent = self._worker.report.silence_seconds
-            process._health.fault = f"no broker answered for {silent:.0f} s" if silent > _SILENT_SECONDS else None  # noqa: SLF001
+            process._health.fault = _find_fault(self._worker.report)  # noqa: SLF001
             process._board.publish(describe_worker(self._worker.report, self._processors))  # noqa: SLF001
         return process._stopping.is_set()  # noqa: SLF001
 
@@ -161,6 +160,15 @@ class _Watch:
             f" topics={settings.topic_prefix} group={settings.group} engine={settings.engine} partitions={partitions}"
             f" http={where}"
         )
+
+
+def _find_fault(report: WorkerReport) -> str | None:
+    if report.silence_seconds > _SILENT_SECONDS:
+        return f"no broker answered for {report.silence_seconds:.0f} s"
+    for one in report.partitions:
+        if one.stats.given_up is not None and one.stats.partition not in report.opening:
+            return f"partition {one.stats.partition} is given up: {one.stats.given_up}"
+    return None
 
 
 def _end_now(say: Callable[[str], None]) -> None:

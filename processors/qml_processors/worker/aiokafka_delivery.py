@@ -201,7 +201,13 @@ class AiokafkaDelivery:
         """Fetch nothing before the owner has said from where."""
         self._places.clear()
         self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
+        self._place(partitions)
         self._handover.assign(partitions)
+
+    def _place(self, partitions: Collection[int]) -> None:
+        """Give each a position, and fetch nothing: one without, which its owner gave up, would hold up the others."""
+        for partition in partitions:
+            self._consumer.seek(TopicPartition(self._topic, partition), 0)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore] # aiokafka publishes few types

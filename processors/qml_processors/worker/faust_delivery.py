@@ -124,6 +124,7 @@ class FaustDelivery(AiokafkaDelivery):
         """Fetch nothing before the owner has said from where, and tell it when Faust fetches again."""
         self._places.clear()
         self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
+        self._place(partitions)
         self._untold = frozenset(partitions)
 
     def tell(self) -> None:
