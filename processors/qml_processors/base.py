@@ -78,7 +78,8 @@ class Processor(Protocol[S]):
     before each event; `bundled = "timers"` that those of `on_timer` alone have one. `takes` may name the classes
     of data that it ever has keys for, by default all; `by_run` those for which `keys` follows from the event's
     project and run alone (of a `Job` without cost and session also from type, backend and role), so that it is not
-    asked again for each event. An optional method `opens(state, event,
+    asked again for each event. `labels` may name the labels that findings can have, so that `config check` can tell a
+    mistyped one; leave it out where data decides. An optional method `opens(state, event,
     rules) -> bool` says, changing nothing, whether `apply` may open or notice: where it says no the state is not
     encoded, and what would be opened after all had no bundle.
     """

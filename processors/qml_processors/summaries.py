@@ -63,6 +63,7 @@ class SummariesProcessor:
 
     name = "summaries"
     version = 1
+    labels = ()
     state = SummaryState
     bundled = False
     by_run = (MetricLogged, Job, RunEnded, RunStarted, RunHeartbeat)

@@ -73,6 +73,8 @@ def test_the_week_gives_just_the_findings_that_it_holds(events, expected, tmp_pa
         (one.rule, one.where, one.opened, one.closed, one.severity) for one in expected
     ]
     assert log.end(Stream.DEAD_LETTERS, 0) == 0
+    known = {label for processor in load_processors() for label in processor.labels}
+    assert {name for one in found for name in one.labels} - {"rule"} <= known
     again = fold_findings(iter(replay_log(log, load_processors()).findings))
     assert [one.finding_id for one in again] == [one.finding_id for one in found]
     log.close()

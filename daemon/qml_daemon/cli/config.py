@@ -19,16 +19,23 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
     """Check the configuration, with the environment overlay; every mistake with its place, exit code 2.
 
     \b
+    A note tells what is no mistake and yet has no effect: a label to group by that no alert has, a receiver without
+    a route. The exit code is 0.
+
+    \b
     Examples:
       quantum-mlops config check
       quantum-mlops config check --config quantum-mlops.toml
       quantum-mlops config check --json
     """
+    from qml_daemon.advice import advise
     from qml_daemon.configuration import read_config
     from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
+    from qml_processors.runner import load_processors
 
     found = read_config(config, os.environ)
     build_notifiers(found, load_kinds())
+    notes = list(advise(found, load_processors()))
     if as_json:
         import json
 
@@ -43,6 +50,7 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
             "kafka": None if found.kafka is None else msgspec.to_builtins(found.kafka),  # paths of secrets, no secret
             "state_dir": str(found.state_dir),
             "spool_dir": str(found.spool_dir),
+            "notes": notes,
         }
         print(json.dumps(shown))
         return
@@ -55,3 +63,5 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
         print(f"             topics {kafka.topic_prefix}*, group {kafka.group}")
     print(f"  state      {found.state_dir}")
     print(f"  spool      {found.spool_dir}")
+    for note in notes:
+        print(f"  note       {note}")

@@ -32,6 +32,7 @@ class CostProcessor:
     state = CostState
     takes = (Job, Session)
     by_run = (Job,)
+    labels = ("project", "run", "backend", "session", "cause", "budget", "currency")
 
     def keys(self, event: Event) -> Sequence[str]:
         """The job, its run, the project, the backend and the session, as far as the event speaks of their cost."""

@@ -54,6 +54,7 @@ class DriftProcessor:
     version = 1
     state = DriftState
     takes = (ShotsMeasured,)
+    labels = ("backend", "qubits", "circuit", "project")
 
     def keys(self, event: Event) -> Sequence[str]:
         """One series for each circuit with its parameters on its physical qubits; none for other events."""

@@ -33,6 +33,7 @@ class JobsProcessor:
     version = 1
     state = JobsState
     takes = by_run = (Job,)
+    labels = ("backend", "project", "status", "objective")
     bundled = "timers"
     """A full state costs more to encode than all the rest of an event; what timers find has its bundle."""
 

@@ -59,6 +59,7 @@ class RunsProcessor:
     version = 1
     state = RunState
     takes = by_run = (RunHeartbeat, RunStarted, RunEnded)
+    labels = ("run", "project")
     bundled = "timers"
 
     def keys(self, event: Event) -> Sequence[str]:

@@ -9,7 +9,11 @@ from qml_processors.runner.replay import Replayed, replay
 from qml_processors.runner.rules_log import apply_config, config_event, tick_event
 from qml_processors.runner.runner import Runner
 
+RUNNER_LABELS = ("processor", "error", "partition")
+"""Labels of the findings that the runner itself makes: ProcessorError, EventsLost and the like."""
+
 __all__ = [
+    "RUNNER_LABELS",
     "Replayed",
     "Runner",
     "RunnerConfig",

@@ -32,6 +32,7 @@ class ThresholdProcessor:
     state = ThresholdState
     takes = (MetricLogged, Job, RunEnded, RunStarted, Session)
     by_run = (MetricLogged, Job, RunEnded, RunStarted, Session)
+    labels = ("metric", "run", "project")
 
     def keys(self, event: Event) -> Sequence[str]:
         """The run's series for its metrics; the run's and the project's for jobs, sessions, starts and ends."""

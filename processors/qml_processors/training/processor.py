@@ -30,6 +30,7 @@ class TrainingProcessor:
     version = 1
     state = TrainingState
     takes = by_run = (MetricLogged, RunEnded)
+    labels = ("run", "project")
 
     def keys(self, event: Event) -> Sequence[str]:
         """One series a run: its metrics and its end."""

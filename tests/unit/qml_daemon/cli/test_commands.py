@@ -7,11 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from qml_daemon.advice import advise
 from qml_daemon.alert import Alert
 from qml_daemon.cli import main
+from qml_daemon.configuration import read_config
 from qml_daemon.delivery.store import OutboxStore
 from quantum_mlops.clock import DAY, SECOND, ManualClock
+from quantum_mlops.config.sections import Route
 from quantum_mlops.events import Event, Evidence, FindingChanged, MetricLogged, SummaryMade, type_name
 from quantum_mlops.transports.base import Commit, DeadLetter
 from quantum_mlops.transports.sqlite import SqliteLog
@@ -390,6 +394,36 @@ def test_config_check_shows_kafka_and_no_secret(run: Run, tmp_path: Path) -> Non
     assert "hidden" not in stdout + as_json
 
 
+def test_config_check_notes_what_is_no_mistake_and_has_no_effect(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "quantum-mlops.toml").write_text(
+        "[receivers.team]\nlog = {}\n[receivers.night]\nlog = {}\n[receivers.spare]\nlog = {}\n"
+        '[route]\nreceiver = "team"\ngroup_by = ["rule", "backend", "severity"]\n'
+        '[[route.routes]]\nreceiver = "night"\ngroup_by = ["..."]\n'
+        '[[route.routes]]\ngroup_by = ["bakend", "project", "budget", "partition"]\n'
+    )
+    code, stdout, _ = run("config", "check")
+    assert code == 0
+    notes = [
+        "route.group_by: no alert has the label 'severity'; it may change while an alert fires",
+        "route.routes[1].group_by: no alert has the label 'bakend'; did you mean backend?",
+        "receivers.spare: no route sends to it",
+    ]
+    assert stdout.splitlines()[-3:] == [f"  note       {note}" for note in notes]
+    assert json.loads(run("config", "check", "--json")[1])["notes"] == notes
+
+
+def test_labels_are_not_judged_where_a_processor_does_not_say_which_ones_it_sets(tmp_path: Path) -> None:
+    class Free:
+        name = "free"
+
+    config = read_config(None, {"QML_STATE_DIR": str(tmp_path)})
+    config = structs.replace(config, route=Route(receiver="log", group_by=["anything"]))
+    assert list(advise(config, [Free()])) == []
+    assert list(advise(config, [])) == [
+        "route.group_by: no alert has the label 'anything'; known are error, partition, processor, project, rule"
+    ]
+
+
 def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("http://127.0.0.1:1/hidden/token")
     (tmp_path / "quantum-mlops.toml").write_text(
@@ -406,6 +440,7 @@ def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_pa
         "kafka": None,
         "state_dir": str(tmp_path / "state"),
         "spool_dir": str(tmp_path / "state" / "spool"),
+        "notes": [],
     }
     code, tried, _ = run("receivers", "test", "--json")
     assert code == 1
