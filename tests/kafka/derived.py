@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -53,12 +54,24 @@ def replayed(log: Log) -> Derived:
     return Derived(sort(found.findings), sort(found.summaries), found.states)
 
 
+def differ(missing: bytes, more: Sequence[bytes]) -> str:
+    """Say in what an event differs from the one of the same id that stands in its place."""
+    wanted = msgspec.json.decode(missing)
+    other = next((found for one in more if (found := msgspec.json.decode(one))["id"] == wanted["id"]), None)
+    if other is None:
+        return f"the first: {missing!r}"
+    flat, instead = wanted | wanted.pop("data"), other | other.pop("data")
+    names = [name for name in flat.keys() | instead.keys() if flat.get(name) != instead.get(name)]
+    return "; ".join(f"{flat['id']} {name}: {instead.get(name)} in place of {flat.get(name)}" for name in names)
+
+
 def compare(found: Derived, expected: Derived) -> None:
     """Assert that both are equal, and say where they are not."""
     for name in ("findings", "summaries"):
         one, other = getattr(found, name), getattr(expected, name)
         assert len(one) == len(set(one)), f"{len(one) - len(set(one))} {name} twice"
         missing, more = sorted(set(other) - set(one)), sorted(set(one) - set(other))
-        assert not missing, f"{len(missing)} {name} are missing ({len(more)} too many), the first: {missing[0]!r}"
-        assert not more, f"{len(more)} {name} too many, the first: {more[0]!r}"
+        told = f"{name}: {len(missing)} are missing, {len(more)} too many"
+        assert not missing, f"{told}; {differ(missing[0], more)}"
+        assert not more, f"{told}; {more[0]!r}"
     assert found.states == expected.states

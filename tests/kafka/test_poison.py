@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import time
 from collections import Counter
 
 import pytest
@@ -197,28 +198,26 @@ def test_markers_of_transactions_and_what_was_aborted_are_passed_over(crew, tale
     judge(crew, tale)
 
 
-def test_what_retention_took_before_it_was_read_is_said_and_the_stream_goes_on(crew, tale, kafka):
-    async def delete(until):
-        client = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await client.start()
-        try:
-            topic = crew.log.topics.events
-            await client.delete_records({TopicPartition(topic, n): RecordsToDelete(at) for n, at in until.items()})
-        finally:
-            await client.close()
+async def delete(kafka, topic, until):
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await client.start()
+    try:
+        await client.delete_records({TopicPartition(topic, n): RecordsToDelete(at) for n, at in until.items()})
+    finally:
+        await client.close()
 
-    half = len(tale.items) // 2
-    crew.send(tale.items[:half])
-    crew.start()
-    crew.finish()
+
+def lose_half(crew, kafka, items):
+    """Send items and delete the older half of them; return where partitions stood before, and where they start now."""
     reached = [crew.reached(partition) for partition in range(PARTITIONS)]
-    crew.send(tale.items[half:])
+    crew.send(items)
     ends = [crew.log.end(Stream.EVENTS, partition) for partition in range(PARTITIONS)]
     lost = {n: (reached[n] + ends[n]) // 2 for n in range(PARTITIONS) if ends[n] > reached[n] + 10}
-    asyncio.run(delete(lost))
-    crew.start()
-    crew.finish()
-    assert crew.ended == []
+    asyncio.run(delete(kafka, crew.log.topics.events, lost))
+    return reached, lost
+
+
+def assert_loss_is_said(crew, reached, lost):
     findings = [event for event in read_stream(crew.log, Stream.FINDINGS) if event.data.rule == "DataLoss"]
     said = [event.data for event in findings if event.type.endswith(".opened.v1")]
     assert sorted(int(data.labels["partition"]) for data in said) == sorted(lost)
@@ -226,6 +225,34 @@ def test_what_retention_took_before_it_was_read_is_said_and_the_stream_goes_on(c
         partition = int(data.labels["partition"])
         assert data.values["first_offset"] <= reached[partition]
         assert data.values["next_offset"] == lost[partition]
+        assert data.values["unprocessed"] == lost[partition] - reached[partition]
+
+
+def test_what_retention_took_before_it_was_read_is_said_and_the_stream_goes_on(crew, tale, kafka):
+    half = len(tale.items) // 2
+    crew.send(tale.items[:half])
+    crew.start()
+    crew.finish()
+    reached, lost = lose_half(crew, kafka, tale.items[half:])
+    crew.start()
+    crew.finish()
+    assert crew.ended == []
+    assert_loss_is_said(crew, reached, lost)
+
+
+@pytest.mark.parametrize("engine", ["aiokafka", "faust"])
+def test_what_retention_takes_from_a_worker_that_is_too_slow_is_said_and_the_stream_goes_on(crew, tale, kafka, engine):
+    half = len(tale.items) // 2
+    (hand,) = crew.start(engine=engine)
+    crew.send(tale.items[:half])
+    crew.wait_until(lambda: crew.is_settled(), "the first half is processed")
+    hand.signal(signal.SIGSTOP)
+    time.sleep(1.5)  # its fetch that is under way has been answered
+    reached, lost = lose_half(crew, kafka, tale.items[half:])
+    hand.signal(signal.SIGCONT)
+    crew.finish()
+    assert crew.ended == []
+    assert_loss_is_said(crew, reached, lost)
 
 
 def test_dead_letters_and_the_watermark_become_visible_together(crew):
