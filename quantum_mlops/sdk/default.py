@@ -40,7 +40,7 @@ class GuardedCanary:
         try:
             return action(self._canary)
         except Exception as error:  # noqa: BLE001 - a canary's failure never reaches the user: counted
-            recorder.report("canary_failed", "canary.measured", error)
+            recorder.report("canary_failed", "canary.measured", error, each=True)
             return None
 
 
@@ -126,7 +126,7 @@ def canary(circuit: object, every: int = 1, shots: int = 4096, name: str | None 
     try:
         made = None if recorder.autolog is None else recorder.autolog.make_canary(circuit, every, shots, name)
     except Exception as error:  # noqa: BLE001 - an instrumentation's or the circuit's fault: counted
-        recorder.report("canary_failed", "canary.measured", error)
+        recorder.report("canary_failed", "canary.measured", error, each=True)
         return GuardedCanary(None)
     if made is None:
         why = "call autolog() first" if recorder.autolog is None else "no instrumentation takes it"

@@ -74,12 +74,15 @@ class Losses:
         )
 
 
-def tell_loss(losses: Losses, notices: Notices, reason: str, event_type: str, error: BaseException | None) -> None:
-    """Count one loss, and say why once a reason and type."""
+def tell_loss(
+    losses: Losses, notices: Notices, reason: str, event_type: str, error: BaseException | None, *, each: bool = False
+) -> None:
+    """Count one loss, and say why once a reason and type; with `each` once a different error."""
     losses.count(reason, event_type)
     reason, event_type = _text(reason), _text(event_type)
     why = "" if error is None else f": {describe(error)}"
-    notices.once(f"{reason} {event_type}", f"event {event_type} not sent ({reason}){why}")
+    say_it = notices.each if each else notices.once
+    say_it(f"{reason} {event_type}", f"event {event_type} not sent ({reason}){why}")
 
 
 def _text(value: object) -> str:

@@ -1,10 +1,12 @@
 """What the SDK says to a person: single lines on stderr, few of them, never an exception."""
 
 import contextlib
+import re
 import sys
 import time
 
 NOTICE_SECONDS = 20.0
+_NUMBER = re.compile(r"\d+")
 
 
 def say(text: str) -> None:
@@ -26,11 +28,20 @@ class Notices:
 
     def __init__(self) -> None:
         self._said: dict[str, float] = {}
+        self._each: dict[str, set[str]] = {}
 
     def once(self, topic: str, text: str) -> None:
         """Say it if this topic was never said; at most 100 topics."""
         if topic not in self._said and len(self._said) < 100:  # noqa: PLR2004 - as the docstring says
             self._said[topic] = time.monotonic()
+            say(text)
+
+    def each(self, topic: str, text: str) -> None:
+        """Say it if it was never said of this topic with other numbers; at most 8 of a topic: a text may hold ids."""
+        said = self._each.setdefault(topic, set())
+        alike = _NUMBER.sub("0", text)
+        if alike not in said and len(said) < 8:  # noqa: PLR2004 - as the docstring says
+            said.add(alike)
             say(text)
 
     def again(self, topic: str, text: str) -> None:

@@ -193,9 +193,12 @@ class Recorder:
             return False
         return self.emit("metric.logged", data, run=run, step=step)
 
-    def report(self, reason: str, kind: str, error: BaseException | None = None) -> None:
-        """Count one loss that an instrumentation met, and say it once a reason and type."""
-        tell_loss(self._losses, self.notices, reason, kind, error)
+    def report(self, reason: str, kind: str, error: BaseException | None = None, *, each: bool = False) -> None:
+        """Count one loss that an instrumentation met, and say it once a reason and type.
+
+        With `each` every different error is said, up to 8: for what a person did, not for what repeats itself.
+        """
+        tell_loss(self._losses, self.notices, reason, kind, error, each=each)
 
     def run(
         self,

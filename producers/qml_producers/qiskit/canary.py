@@ -75,7 +75,7 @@ class QiskitCanary:
             )
             return job.result()
         except Exception as error:  # noqa: BLE001 - whatever a device or a sampler raises: counted, and a job.failed
-            self._observer.recorder.report("canary_failed", "canary.measured", error)
+            self._observer.recorder.report("canary_failed", "canary.measured", error, each=True)
             return None
 
     def _fits(self, sampler: Any) -> bool:

@@ -123,6 +123,24 @@ def test_a_circuit_that_makes_the_instrumentation_fail_is_counted(face, instrume
     assert face.stats().reasons == {"canary_failed": 1}
 
 
+def test_each_mistake_with_a_canary_is_said_once_and_a_text_that_never_repeats_does_not_go_on_for_ever(
+    face, instrumented, capsys
+):
+    canary = Canary()
+    instrumented(canary)
+    made = face.canary(object())
+    for text in ("job 17 has no result", "job 18 has no result", "no calibration", "job 19 has no result"):
+        canary.fault = RuntimeError(text)
+        made.run()
+    said = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(": ")[2] for line in said] == ["job 17 has no result", "no calibration"]
+    for number in range(30):
+        canary.fault = RuntimeError("x" * number)
+        made.run()
+    assert len(capsys.readouterr().err.splitlines()) == 6
+    assert face.stats().reasons == {"canary_failed": 34}
+
+
 @pytest.mark.parametrize(("on", "why"), [(False, "call autolog() first"), (True, "no instrumentation takes it")])
 def test_a_canary_that_cannot_be_made_is_one_line_and_does_nothing(face, capsys, on, why):
     if on:
@@ -159,7 +177,7 @@ def test_one_variable_makes_every_call_a_no_op(script, tmp_path):
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({"QML_TARGET": "kafka://h:1"}, "target 'kafka:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host; nothing is recorded"),
+        ({"QML_TARGET": "amqp://h:1"}, "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092; nothing is recorded"),
         ({"QML_DISABLED": "maybe"}, "QML_DISABLED is 'maybe': use 1 to switch the SDK off, 0 to leave it on; nothing is recorded"),
     ],
 )  # fmt: skip
