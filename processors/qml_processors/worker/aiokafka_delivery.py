@@ -22,7 +22,14 @@ from quantum_mlops.transports.kafka.loop import KafkaLoop, Scope
 from quantum_mlops.transports.kafka.settings import KafkaSettings
 from quantum_mlops.transports.kafka.topics import Topics
 
-_POLL_MS = 100  # a fetch that waits at a broker holds up partitions there that were just sought or resumed
+_POLL_MS = 100
+_IDLE_WAIT_MS = 500
+_BUSY_WAIT_MS = 20
+"""How long a broker lets a fetch wait for records. One is under way at a time, so one that leaves out a partition (not
+sought yet, or full) holds it up: with 500 ms a worker that owned one busy partition and eleven idle ones stood still
+for half of the time. So fetches wait long only after a quiet time."""
+_MANY_RECORDS = 100
+_QUIET_SECONDS = 2.0
 _CHUNK_RECORDS = 1000
 _HEARTBEATS = 5
 """In a session: by one of them the others learn that partitions are free, so they bound how soon one takes over."""
@@ -61,7 +68,7 @@ class AiokafkaDelivery:
             "heartbeat_interval_ms": session_timeout_ms // _HEARTBEATS,
             "rebalance_timeout_ms": round(1000 * _LETTING_GO_SECONDS) + session_timeout_ms,
             "request_timeout_ms": max(arguments["request_timeout_ms"], session_timeout_ms + 5000),
-            "fetch_max_wait_ms": _POLL_MS,
+            "fetch_max_wait_ms": _BUSY_WAIT_MS,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
             "isolation_level": "read_committed",
@@ -69,6 +76,8 @@ class AiokafkaDelivery:
         }
         self._scope = Scope()
         self._places: dict[int, Place] = {}
+        self._left_out: set[int] = set()  # paused: not sought yet, or full
+        self._busy = 0.0
         self.hints_failed = 0
 
     def start(self, handover: Handover) -> None:
@@ -115,6 +124,7 @@ class AiokafkaDelivery:
             while True:
                 try:
                     found = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_CHUNK_RECORDS)
+                    self._pace(sum(map(len, found.values())))
                     for at, records in found.items():
                         await self._hand_over(at, records)
                 except NoOffsetForPartitionError:
@@ -141,7 +151,7 @@ class AiokafkaDelivery:
         chunk = Chunk(at.partition, place.epoch, place.next, end, records, size)
         place.next = end
         if not self._handover.deliver(chunk):
-            self._consumer.pause(at)
+            self._leave_out([at])
 
     async def _go_to_the_start(self, error: OffsetOutOfRangeError) -> None:
         """Retention was faster than we: go on at the log's start, and vouch for nothing before."""
@@ -165,12 +175,29 @@ class AiokafkaDelivery:
         if partition in self._handover.assigned and at in self._consumer.assignment():
             self._places[partition] = Place(epoch, offset)
             self._consumer.seek(at, offset)
-            self._consumer.resume(at)
+            self._take_in(at)
 
     def _do_resume(self, partition: int) -> None:
         at = TopicPartition(self._topic, partition)
         if at in self._consumer.assignment():
-            self._consumer.resume(at)
+            self._take_in(at)
+
+    def _leave_out(self, partitions: Collection[TopicPartition]) -> None:
+        self._consumer.pause(*partitions)
+        self._left_out.update(at.partition for at in partitions)
+        self._pace(0)
+
+    def _take_in(self, at: TopicPartition) -> None:
+        self._consumer.resume(at)
+        self._left_out.discard(at.partition)
+
+    def _pace(self, records: int) -> None:
+        """Say how long the next fetch may wait; aiokafka has no public way to change that."""
+        now = self._running.time()
+        if records >= _MANY_RECORDS or self._left_out:
+            self._busy = now
+        quiet = now - self._busy > _QUIET_SECONDS
+        self._consumer._fetcher._fetch_max_wait_ms = _IDLE_WAIT_MS if quiet else _BUSY_WAIT_MS  # noqa: SLF001
 
     def _do_hint(self, offsets: Mapping[int, int]) -> None:
         mine = {at: offsets[at.partition] for at in self._consumer.assignment() if at.partition in offsets}
@@ -200,7 +227,8 @@ class AiokafkaDelivery:
     def assign(self, partitions: Collection[int]) -> None:
         """Fetch nothing before the owner has said from where."""
         self._places.clear()
-        self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
+        self._left_out.clear()
+        self._leave_out([TopicPartition(self._topic, partition) for partition in partitions])
         self._place(partitions)
         self._handover.assign(partitions)
 
