@@ -10,6 +10,7 @@ from tests.kafka.chaos import ROUNDS, SEED, flow, judge, tell
 from tests.kafka.crew import Crew
 
 EVENTS = 12_000
+ENGINES = ["aiokafka", pytest.param("faust", marks=pytest.mark.soak)]
 LONG = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
 pytestmark = pytest.mark.timeout(500)
@@ -43,15 +44,17 @@ def break_off(crew, tale, broker, chance, *, times, away_seconds):
     judge(crew, tale, resent=True)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("times", [pytest.param(2, id="twice"), pytest.param(ROUNDS, id="long", marks=LONG)])
-def test_a_broker_killed_and_started_again_costs_nothing(tmp_path, own_broker, tale, chance, times):
+def test_a_broker_killed_and_started_again_costs_nothing(tmp_path, own_broker, tale, chance, engine, times):
     broker = own_broker()
-    with Crew(tmp_path, broker.bootstrap, "qml.", batch=150) as crew:
+    with Crew(tmp_path, broker.bootstrap, "qml.", engine=engine, batch=150) as crew:
         break_off(crew, tale, broker, chance, times=times, away_seconds=0.0)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("seconds", [pytest.param(15.0, id="15s"), pytest.param(60.0, id="60s", marks=LONG)])
-def test_a_broker_that_is_away_for_a_while_costs_nothing(tmp_path, own_broker, tale, chance, seconds):
+def test_a_broker_that_is_away_for_a_while_costs_nothing(tmp_path, own_broker, tale, chance, engine, seconds):
     broker = own_broker()
-    with Crew(tmp_path, broker.bootstrap, "qml.", batch=150) as crew:
+    with Crew(tmp_path, broker.bootstrap, "qml.", engine=engine, batch=150) as crew:
         break_off(crew, tale, broker, chance, times=1, away_seconds=seconds)
