@@ -116,7 +116,10 @@ def find_mismatches(topics: Topics, found: Mapping[str, int], expected: int | No
     """Yield a line for each topic that is missing or has the wrong number of partitions."""
     missing = [name for name in (*topics.partitioned, topics.cursors) if name not in found]
     if missing:
-        yield f"Kafka has no topic {', '.join(missing)}; mend: quantum-mlops kafka init"
+        yield (
+            f"Kafka has no topic {', '.join(missing)}, or does not show it to this user; "
+            "mend: quantum-mlops kafka init, or the rights that docs/kafka.md names"
+        )
         return
     partitions = found[topics.events]
     if expected is not None and partitions != expected:
