@@ -25,7 +25,10 @@ def read_secret(path: Path, key: str) -> str:
     except OSError as error:
         raise ConfigError(f"{key}: cannot read {path}: {error.strerror}") from None
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise ConfigError(f"{key}: {path} is open to other users (mode {mode:03o}); mend: chmod 600 {path}")
+        raise ConfigError(
+            f"{key}: {path} is open to other users (mode {mode:03o}); mend: chmod 600 {path}"
+            "; where Kubernetes mounts it: defaultMode 0400 of the volume, and fsGroup if the container is not root's"
+        )
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{key}: {path} is over {MAX_BYTES // 1024} KiB, this is no secret")
     try:

@@ -152,7 +152,9 @@ def test_files_are_found_beside_the_configuration(load: Load, secret: Path) -> N
 def test_a_secret_open_to_others_missing_or_empty_is_refused(load: Load, secret: Path) -> None:
     secret.chmod(0o644)
     (line,) = refuse(load, SCRAM)
-    assert line == f"kafka.sasl_password_file: {secret} is open to other users (mode 644); mend: chmod 600 {secret}"
+    told, _, mounted = line.partition("; where Kubernetes mounts it: ")
+    assert told == f"kafka.sasl_password_file: {secret} is open to other users (mode 644); mend: chmod 600 {secret}"
+    assert "defaultMode 0400" in mounted
     secret.chmod(0o640)  # a group of readers, as for the tokens file
     assert load(SCRAM).kafka is not None
     secret.write_text("two\nlines")
