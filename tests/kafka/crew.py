@@ -92,6 +92,7 @@ class Crew:
         self.settings = KafkaSettings(bootstrap_servers=(bootstrap,), topic_prefix=prefix, group=f"{prefix}group")
         self.options = Options(bootstrap=bootstrap, prefix=prefix, **options)
         self.hands: list[Hand] = []
+        self._all: list[Hand] = []
         self.ended: list[Ended] = []
         self._number = 0
         self._log: KafkaLog | None = None
@@ -105,7 +106,7 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for hand in self.hands:
+        for hand in self._all:
             hand.kill()
         self._let_go()
         if self._log is not None:
@@ -127,6 +128,7 @@ class Crew:
             new.append(Hand(chosen, self.folder / f"worker-{self._number}.log"))
             self._number += 1
         self.hands += new
+        self._all += new
         return new
 
     def tend(self, **options: Any) -> None:
