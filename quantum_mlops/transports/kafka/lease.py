@@ -2,7 +2,8 @@
 
 The holder says in a transaction every three seconds that it is there. A live holder is left alone: who comes second
 is refused. One that is silent for ten seconds is fenced by its successor, who opens the same transactional id; whoever
-could not say that it is there for ten seconds does not act, so at no time two do.
+could not say that it is there for ten seconds does not act, so at no time two do. Who was heard of in the last instant
+before he was fenced believes for ten seconds more that he may act: his successor lets them pass.
 """
 
 import asyncio
@@ -74,7 +75,10 @@ class KafkaLease:
         found = self._look()
         if found is not None and found.home != self._me.home:
             self._watch(found)
-        self._begin()
+        self._fence()
+        if self._was_overtaken(found) is not None:
+            time.sleep(LASTS_SECONDS)
+        self._claim()
 
     def is_held(self) -> bool:
         """Return whether this process may act as the only one now. Blocks where a broken connection is mended."""
@@ -116,9 +120,22 @@ class KafkaLease:
                     f" {now.pid}); stop it first, or give this one other topics (kafka.topic_prefix)"
                 )
 
-    def _begin(self) -> None:
-        began = time.monotonic()
+    def _fence(self) -> None:
+        """Open the producer: from now on nobody else can say that he is there, and all that was said is visible."""
         self._producer = self._loop.run(self._open(), "taking the lease")
+
+    def _was_overtaken(self, found: Holder | None) -> Holder | None:
+        """Return the holder that was heard of between the look that found `found` and the fencing, if one was."""
+        now = self._look()
+        return None if now is None or now == found or now.home == self._me.home else now
+
+    def _claim(self) -> None:
+        began = time.monotonic()
+        try:
+            self._loop.run(self._write(self._producer, self._me), "taking the lease")
+        except LogError:
+            self._let_go()
+            raise
         self._held_until, self._mend_at, self.fault = began + LASTS_SECONDS, None, None
         self._task = self._loop.run(self._keep(), "keeping the lease")
 
@@ -129,10 +146,23 @@ class KafkaLease:
             if found is not None and found.home != self._me.home:
                 self._lose(found)
                 return
-            self._begin()
+            self._let_go()
+            self._fence()
+            overtaker = self._was_overtaken(found)
+            if overtaker is not None:
+                self._lose(overtaker)
+                self._let_go()
+                return
+            self._claim()
         except LogError as error:
             self.fault = str(error)
             self._mend_at = time.monotonic() + PERIOD_SECONDS
+
+    def _let_go(self) -> None:
+        """Stop the producer, and say nothing with it."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self._loop.run(self._drop(producer), "letting the lease go")
 
     def _lose(self, to: Holder | None = None) -> None:
         who = "" if to is None else f" (host {to.host}, pid {to.pid})"
@@ -158,7 +188,6 @@ class KafkaLease:
         )
         try:
             await producer.start()
-            await self._write(producer, self._me)
         except BaseException:
             await self._drop(producer)
             raise
@@ -201,7 +230,9 @@ class KafkaLease:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=1)
-        if self._lost is None:
-            await asyncio.wait_for(self._write(producer, None), LASTS_SECONDS / 2)
-        await self._drop(producer)
-        await self._scope.cancel()
+        try:
+            if self._lost is None:
+                await asyncio.wait_for(self._write(producer, None), LASTS_SECONDS / 2)
+        finally:
+            await self._drop(producer)
+            await self._scope.cancel()
