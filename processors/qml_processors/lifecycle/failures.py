@@ -78,6 +78,15 @@ def chart_job(chart: Chart, record: JobRecord, rule: FailuresRule) -> None:
         chart.open, chart.fall = True, 0
 
 
+def is_near_alarm(chart: Chart, rule: FailuresRule, *, failed: bool) -> bool:
+    """Whether one more job, the last in the order of ends, makes the chart alarm."""
+    if chart.open:
+        return False
+    walk = rising(normal := normal_share(chart, rule), raised_share(normal, rule), _run_length(rule.false_alarms))
+    rise = chart.rise + walk.up if failed else chart.rise - walk.down
+    return rise >= walk.limit and chart.jobs + chart.pending_jobs + 1 >= rule.minimum_jobs
+
+
 def chart_jobs(chart: Chart, records: Sequence[JobRecord], rule: FailuresRule) -> Chart:
     """Take in several, in order; returns the chart."""
     for record in records:

@@ -84,6 +84,20 @@ def burning(budget: Budget, objective: QueueObjective, now: int) -> Burn | None:
     return next((burn for burn in _burns(budget, objective, now) if _is_fast(burn, objective)), None)
 
 
+def is_near_burning(budget: Budget | None, objective: QueueObjective, now: int) -> bool:
+    """Whether one more job, or one told anew, may make a budget burn that does not yet; if not it surely does not."""
+    if budget is None or budget.bound != objective.queue_seconds:
+        return objective.minimum_jobs <= 1
+    if budget.pair is not None:
+        return False
+    allowed, least = 1 - objective.target, objective.minimum_jobs - 1
+    for window, ring in zip(PAIRS, budget.rings, strict=True):
+        jobs, late = _sum(ring, (now - window.long) // window.bucket)
+        if jobs >= least and late + 1 > window.factor * allowed * max(1, jobs - 1):
+            return True
+    return False
+
+
 def burn_of(budget: Budget, objective: QueueObjective, pair: int, now: int) -> Burn:
     """Return the burn rates of one pair."""
     window, ring = PAIRS[pair], budget.rings[pair]

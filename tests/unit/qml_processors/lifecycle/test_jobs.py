@@ -136,3 +136,30 @@ def test_an_objective_that_goes_closes_its_finding_and_another_bound_starts_anew
     series.switch(LifecycleRule(queue=[QueueObjective(name="Prompt", queue_seconds=900.0, target=0.95)]))
     assert series.feed(*ended(20, 7000, wait=600)) == []
     assert series.until(start + 2 * HOUR + 2000 * SECOND) == []
+
+
+def test_an_event_that_opens_was_foretold_and_those_before_it_were_not(jobs, ended):
+    rule = {"queue": [PROMPT]}
+    for series, events in (
+        (jobs(), [*ended(60), *ended(6, 3600, status="failed")]),
+        (jobs(**rule), [*ended(60, wait=10), *ended(40, 3600, wait=600)]),
+    ):
+        foretold, opened = [], []
+        for event in events:
+            foretold.append(series.processor.opens(series.state, event, series.rules))
+            found = series.feed(event)
+            opened.append(any(one.transition == "opened" for one in found))
+        assert opened.count(True) == 1
+        assert foretold[opened.index(True)]
+        assert sum(foretold[30:60]) == 0, "a healthy backend's state is not encoded"
+        assert sum(foretold[60:]) <= 5
+
+
+def test_ends_that_come_out_of_order_are_told_apart_from_repeats(jobs, story, ended):
+    series = jobs()
+    series.feed(*ended(5))
+    opens = lambda event: series.processor.opens(series.state, event, series.rules)  # noqa: E731
+    again = story.job("completed-60.0", "completed", 60.0)
+    assert not opens(again), "the same end, told twice"
+    assert opens(story.job("earlier", "failed", 30.0)), "charts the kept jobs anew"
+    assert not opens(story.job("last", "cancelled", 9000.0))
