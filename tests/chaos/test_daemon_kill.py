@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 KILLS = 25
 RUNS = 40
@@ -57,13 +58,6 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "daemon.log").open("ab") as log:
         command = [sys.executable, "-m", "quantum_mlops", "daemon", "--config", str(folder / "c.toml")]
         return subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-
-
-def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 class Load:
@@ -129,7 +123,7 @@ def test_after_25_kills_under_load_every_event_is_there_once_and_every_finding_i
     said = folder / "daemon.log"
     began = time.monotonic()
     daemon = start(folder)
-    wait_for(lambda: b"READY" in said.read_bytes(), 60, "READY")
+    wait_for(lambda: b"READY" in said.read_bytes(), "READY", 60)
     to_ready = time.monotonic() - began
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait()
@@ -142,11 +136,11 @@ def test_after_25_kills_under_load_every_event_is_there_once_and_every_finding_i
         daemon.wait()
     load.stop()
     daemon = start(folder)
-    wait_for((folder / "store.sqlite").is_file, 30, "the store")
+    wait_for((folder / "store.sqlite").is_file, "the store", 30)
     reader = SqliteLog.open_reader(folder / "store.sqlite")
-    wait_for(lambda: len(metrics(reader)) >= load.emitted, 60, "all events in the log")
-    wait_for(lambda: compare_replay(reader).is_identical, 30, "all findings in the log")
-    wait_for(lambda: is_told(reader, folder / "outbox.sqlite"), 30, "every alert's last state told")
+    wait_for(lambda: len(metrics(reader)) >= load.emitted, "all events in the log", 60)
+    wait_for(lambda: compare_replay(reader).is_identical, "all findings in the log", 30)
+    wait_for(lambda: is_told(reader, folder / "outbox.sqlite"), "every alert's last state told", 30)
     daemon.send_signal(signal.SIGTERM)
     assert daemon.wait(15) == 0
 

@@ -24,6 +24,7 @@ from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
 from quantum_mlops.events import MetricLogged
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
+from tests.waiting import wait_for
 
 
 def tool(name):
@@ -137,14 +138,6 @@ def emit(folder, accuracy):
     assert recorder.close(5.0)
 
 
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 def test_what_a_daemon_finds_is_there_is_repeated_and_ends(server, tmp_path):
     (tmp_path / "c.toml").write_text(CONFIG.format(url=server.url))
     environ = {name: text for name, text in os.environ.items() if not name.startswith("QML_")}
@@ -154,11 +147,13 @@ def test_what_a_daemon_finds_is_there_is_repeated_and_ends(server, tmp_path):
             assert any("READY" in line for line in daemon.stderr)
             emit(tmp_path, 0.1)
             name = ("LowAccuracy/below", "warning")
-            first = wait_for(lambda: server.active().get(name))
+            first = wait_for(lambda: server.active().get(name), "the alert", 30)
             assert first["labels"]["run"] == "r1"
-            wait_for(lambda: seconds(server.active()[name]["endsAt"]) > seconds(first["endsAt"]) + 0.5)
+            wait_for(
+                lambda: seconds(server.active()[name]["endsAt"]) > seconds(first["endsAt"]) + 0.5, "its repetition", 30
+            )
             emit(tmp_path, 0.9)
-            wait_for(lambda: name not in server.active())
+            wait_for(lambda: name not in server.active(), "its end", 30)
         finally:
             daemon.terminate()
             daemon.communicate(timeout=20)

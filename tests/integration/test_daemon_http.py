@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,6 +22,7 @@ from quantum_mlops.events import Event, MetricLogged
 from quantum_mlops.timestamps import format_time
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 RULES = """
 [state]
@@ -32,13 +33,6 @@ metric = "accuracy"
 below = 0.5
 """
 HEADERS = {"content-type": "application/cloudevents-batch+json"}
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Place:
@@ -61,7 +55,7 @@ class Place:
         with self.said.open("wb") as log:
             command = [sys.executable, "-m", "quantum_mlops", "daemon"]
             self.processes.append(subprocess.Popen(command, cwd=self.folder, env=self.environ, stdout=log, stderr=log))
-        wait_for(lambda: b"READY" in self.said.read_bytes() or self.processes[-1].poll() is not None)
+        wait_for(lambda: b"READY" in self.said.read_bytes() or self.processes[-1].poll() is not None, "READY")
         assert self.processes[-1].poll() is None, self.said.read_text()
         return self.processes[-1]
 
@@ -123,7 +117,7 @@ def test_from_a_posted_event_to_its_finding(place: Place) -> None:
     assert httpx.get(f"{place.url}/-/ready").text == "ready\n"
     answer = httpx.post(f"{place.url}/api/v1/events", json=[metric(1, 0.9), metric(2, 0.3), {}], headers=HEADERS)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
-    wait_for(lambda: place.firing() == {("iris", "r1")})
+    wait_for(lambda: place.firing() == {("iris", "r1")}, "the finding of iris")
     assert place.stop() < 5
     status = read_status(place.state / "status.json")
     assert status is not None
@@ -208,10 +202,10 @@ def test_a_token_made_and_removed_while_the_daemon_runs_opens_and_shuts(place: P
         headers = HEADERS | {"authorization": f"Bearer {secret}"}
         return httpx.post(f"{place.url}/api/v1/events", json=[metric(number, 0.3)], headers=headers).status_code
 
-    wait_for(lambda: send(1) == 202, 5)
-    wait_for(lambda: place.firing() == {("vqe", "r1")})
+    wait_for(lambda: send(1) == 202, "the new token to be taken", 5)
+    wait_for(lambda: place.firing() == {("vqe", "r1")}, "the finding of vqe")
     assert place.run("token", "remove", "lab").returncode == 0
-    wait_for(lambda: send(2) == 401, 5)
+    wait_for(lambda: send(2) == 401, "the old token to be refused", 5)
     assert httpx.post(f"{place.url}/api/v1/events", json=[metric(3)], headers=HEADERS).status_code == 401
     place.stop()
     assert {event.project for event in place.metrics()} == {"vqe"}
@@ -239,7 +233,7 @@ def test_a_stop_under_load_answers_or_refuses_every_request_and_loses_nothing_an
     senders = [threading.Thread(target=send, args=(first * 1_000_000,)) for first in range(3)]
     for sender in senders:
         sender.start()
-    wait_for(lambda: len(acknowledged) > 500)
+    wait_for(lambda: len(acknowledged) > 500, "500 events")
     assert place.stop() < 5
     end.set()
     for sender in senders:
@@ -252,7 +246,7 @@ def test_a_new_configuration_is_taken_over_with_the_service(place: Place) -> Non
     assert httpx.post(f"{place.url}/api/v1/events", json=[metric(1)], headers=HEADERS).status_code == 202
     place.configure('listen = "off"')
     process.send_signal(signal.SIGHUP)
-    wait_for(lambda: place.said.read_text().count("READY") == 2)
+    wait_for(lambda: place.said.read_text().count("READY") == 2, "READY again")
     assert place.said.read_text().rpartition("READY")[2].split()[2] == "http=off"
     place.stop()
     assert json.loads((place.state / "status.json").read_text())["ingest"] is None

@@ -5,8 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from quantum_mlops.events import (
     type_name,
 )
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 RULE = '[[rules.threshold]]\nname = "HighLoss"\nmetric = "loss"\nabove = 0.1\n'
 CHECKS = (
@@ -42,13 +42,6 @@ def make_event(number: int, short: str, data: object, **context: str) -> Event:
         id=f"{number:016x}", source="qml://host/0a/0", type=type_name(short), time=system_clock(),
         partitionkey="iris", project="iris", context=Context(**context), data=data,
     )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -93,7 +86,7 @@ def test_the_service_holds_to_its_description(daemon: Daemon, tmp_path: Path) ->
 
     with httpx.Client(base_url=daemon.url, trust_env=False, timeout=10) as client:
         for name in ("runs", "jobs", "series", "backends", "findings", "alerts"):
-            wait_for(partial(lists, name))
+            wait_for(partial(lists, name), f"something in {name}")
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{daemon.url}/api/v1/openapi.json",
         "--max-examples", "12", "--seed", "1", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",

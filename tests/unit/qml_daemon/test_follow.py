@@ -1,8 +1,7 @@
 """The follower: every record once to each consumer, whatever the others do."""
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,6 +12,7 @@ from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import Commit, Record, Stream
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 
 class Keeper:
@@ -33,13 +33,6 @@ def metric(number: int, project: str = "iris") -> Event:
         id=f"{number:016x}", source="qml://host/a/0", type=type_name("metric.logged"), time=number,
         partitionkey=project, project=project, data=MetricLogged(values={"loss": 0.5}),
     )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def events(count: int) -> list[tuple[Stream, int, int]]:
@@ -81,7 +74,7 @@ def test_a_consumer_that_cannot_store_gets_the_same_records_again_and_the_others
     follower.step()
     assert (ill.taken, well.taken) == ([], events(4))
     assert follower.stats().consumers["ill"].fault == "the disk is full; trying again every second"
-    wait_for(lambda: follower.step() and ill.taken)
+    wait_for(lambda: follower.step() and ill.taken, "the ill consumer to take")
     assert (ill.taken, well.taken) == (events(4), events(4))
     stats = follower.stats().consumers["ill"]
     assert (stats.failures, stats.passed_over, stats.behind, stats.fault) == (2, 0, 0, None)
@@ -117,10 +110,10 @@ def test_an_ill_log_is_logged_once_counted_and_read_again(monkeypatch, caplog) -
     monkeypatch.setattr(log, "read", fail)
     follower = Follower(log, [Seat(name="keeper", consumer=keeper, start={})])
     follower.start()
-    wait_for(lambda: follower.stats().log_errors > 3)
+    wait_for(lambda: follower.stats().log_errors > 3, "errors of the log")
     assert follower.stats().fault == "the log is away"
     ill.clear()
-    wait_for(lambda: keeper.taken)
+    wait_for(lambda: keeper.taken, "a record taken")
     follower.close()
     assert follower.stats().fault is None
     assert caplog.text.count("the log is away") == 1

@@ -1,7 +1,6 @@
 """The runtime in process: an ill log, retention, the start and the end."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -19,6 +18,7 @@ from quantum_mlops.errors import ConfigError, LogError, LogLockedError
 from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import Stream
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -28,13 +28,6 @@ def config(tmp_path: Path) -> Config:
         '[http]\nlisten = "off"\n[state]\ndir = "state"\n[log]\nretention = "1d"\n[rules.summaries]\nenabled = false\n'
     )
     return read_config(path, {})
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -68,9 +61,9 @@ def test_an_error_of_the_log_is_logged_once_counted_and_tried_again(config, runn
 
     monkeypatch.setattr(daemon._parts.intake, "poll", fail)
     running(daemon)
-    wait_for(lambda: daemon._log_errors > 5)
+    wait_for(lambda: daemon._log_errors > 5, "errors of the log")
     ill.clear()
-    wait_for(lambda: "the log goes on" in caplog.text)
+    wait_for(lambda: "the log goes on" in caplog.text, "the log to go on")
     assert caplog.text.count("the disk is full; trying again every second") == 1
     daemon.stop.set()
     running(daemon).join(10)

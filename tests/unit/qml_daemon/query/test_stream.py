@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -11,13 +10,7 @@ from qml_daemon.alert import Alert
 from qml_daemon.query.feed import Feed
 from qml_daemon.views.runs import RunRow
 from quantum_mlops.events import FindingChanged, Job, MetricLogged, RunStarted
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.waiting import wait_for
 
 
 def test_what_is_new_is_told_by_kind(served, listen) -> None:
@@ -29,7 +22,7 @@ def test_what_is_new_is_told_by_kind(served, listen) -> None:
     served.emit("metric.logged", MetricLogged(values={"loss": 1.0}), runid="r1")
     opened = FindingChanged(finding_id="f1", transition=0, rule="R", series="s", severity="info")
     served.emit("finding.opened", opened)
-    wait_for(lambda: len(one.messages) >= 3)
+    wait_for(lambda: len(one.messages) >= 3, "three messages")
     assert [(event, json.loads(data)["id"]) for _, event, data in one.messages] == [
         ("run", "r1"), ("job", "j1"), ("finding", "f1"),
     ]  # fmt: skip
@@ -47,28 +40,28 @@ def test_alerts_that_change_are_told_and_those_that_were_there_are_not(served, l
         key="new", fingerprint="y", finding_id="g", status="firing", rule="R", severity="info", starts=2, updated=2
     )
     served.alerts = [old, new]
-    wait_for(lambda: one.messages)
+    wait_for(lambda: one.messages, "a message")
     assert [(event, json.loads(data)["id"]) for _, event, data in one.messages] == [("alert", "new")]
 
 
 def test_who_comes_back_is_told_what_came_meanwhile(served, listen) -> None:
     one = listen(served)
     served.emit("job.created", Job(job_id="j0"))
-    wait_for(lambda: one.messages)
+    wait_for(lambda: one.messages, "a message")
     one.close()
     for number in range(1, 4):
         served.emit("job.created", Job(job_id=f"j{number}"))
     again = listen(served, one.messages[-1][0])
-    wait_for(lambda: len(again.messages) >= 3)
+    wait_for(lambda: len(again.messages) >= 3, "three messages again")
     assert [json.loads(data)["id"] for _, _, data in again.messages] == ["j1", "j2", "j3"]
     from_the_start = listen(served, one.first_id)
-    wait_for(lambda: len(from_the_start.messages) >= 4)
+    wait_for(lambda: len(from_the_start.messages) >= 4, "four messages")
 
 
 @pytest.mark.parametrize("last", ["00000000-5", "nonsense", "", "²"])
 def test_an_id_that_is_not_remembered_is_told_to_look_anew(served, listen, last) -> None:
     one = listen(served, last.encode() or "x")
-    wait_for(lambda: one.messages)
+    wait_for(lambda: one.messages, "a message")
     assert one.messages[0][1] == "resync"
 
 
@@ -126,7 +119,7 @@ def test_a_token_of_one_project_is_told_of_it_alone(guarded, listen) -> None:
     every = listen(guarded, None, "all-secret")
     guarded.emit("job.created", Job(job_id="w"), project="wine")
     guarded.emit("job.created", Job(job_id="i"), project="iris")
-    wait_for(lambda: len(every.messages) == 2 and one.messages)
+    wait_for(lambda: len(every.messages) == 2 and one.messages, "both to be told")
     assert [json.loads(data)["id"] for _, _, data in one.messages] == ["i"]
 
 
