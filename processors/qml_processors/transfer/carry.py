@@ -16,7 +16,7 @@ from qml_processors.transfer.cursors import ReaderPositions, other_cursors
 from qml_processors.transfer.derived import DerivedCarrier, LetterCarrier
 from qml_processors.transfer.events import WRITTEN, EventCarrier
 from qml_processors.transfer.job import Job, Tell
-from qml_processors.transfer.plan import PLAN, Carried, Source, settle_plan
+from qml_processors.transfer.plan import PLAN, Carried, Source, TransferError, settle_plan
 from qml_processors.transfer.states import gather, share_out, store
 from quantum_mlops.transports.base import Log, Stream
 
@@ -46,8 +46,10 @@ def carry(
     plan = settle_plan(source, target, name)
     gathered = gather(source, plan, processors, accept_loss=accept_loss)
     job = Job(source=source, target=target, plan=plan, gathered=gathered, tell=tell)
-    events = EventCarrier(job).carry()
+    carrier = EventCarrier(job)
+    events = carrier.carry()
     job.ends = [target.end(Stream.EVENTS, number) for number in range(target.partitions)]
+    _refuse_strangers(job, carrier.records())
     positions = ReaderPositions(source, plan)
     findings = DerivedCarrier(job, Stream.FINDINGS, positions).carry()
     summaries = DerivedCarrier(job, Stream.SUMMARIES, positions).carry()
@@ -67,6 +69,16 @@ def carry(
         series=series,
         open_findings=open_findings,
     )
+
+
+def _refuse_strangers(job: Job, carried: Sequence[int]) -> None:
+    """The states will say that all events before `job.ends` are processed: so these must be ours alone."""
+    for number, (found, ours) in enumerate(zip(job.written(Stream.EVENTS), carried, strict=True)):
+        if found != ours:
+            raise TransferError(
+                f"partition {number} of the target holds {found - ours} events that were not carried: somebody wrote "
+                "there meanwhile; stop what sends to it, remove its topics or its file, and begin again"
+            )
 
 
 def _carry_states(job: Job, processors: Sequence[Processor[Any]]) -> tuple[int, int]:

@@ -56,6 +56,10 @@ class EventCarrier:
         job.tell("events", total, total)
         return self.counts
 
+    def records(self) -> list[int]:
+        """Return how many records of this transfer each partition of the target has."""
+        return list(self._pieces.counts)
+
     def _take(self, event: Event, now: int) -> None:
         if event.partitionkey == EVERYWHERE and isinstance(event.data, Tick | ConfigApplied):
             if self._is_wanted(event, now):

@@ -278,3 +278,31 @@ def test_states_of_processors_that_are_not_installed_are_not_left_behind_unseen(
     source = prepared(events, 2000)
     with pytest.raises(TransferError, match="states of processors that are not installed here"):
         carry(source, MemoryLog(2), [], "here")
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_an_emitter_that_writes_into_the_target_meanwhile_is_noticed(events, is_early) -> None:
+    class Crowded(MemoryLog):
+        """Somebody sends an event before, or after, the first piece of what is carried."""
+
+        sent = False
+
+        def append(self, events, **where):
+            mine, self.sent = not self.sent, True
+            if mine and is_early:
+                super().append([stranger], partition=0)
+            super().append(events, **where)
+            if mine and not is_early:
+                super().append([stranger], partition=0)
+
+    stranger = Event(
+        id="1", source="lab", type=type_name("metric.logged"), time=1, partitionkey="iris", project="iris",
+        data=MetricLogged(values={"loss": 1.0}),
+    )  # fmt: skip
+    source = MemoryLog()
+    feed(source, events[:3000])
+    run(source)
+    target = Crowded(1)
+    for _ in range(2):
+        with pytest.raises(TransferError, match=r"partition 0 .* 1 events that were not carried"):
+            carry(source, target, load_processors(), "first")
