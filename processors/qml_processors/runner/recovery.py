@@ -23,6 +23,7 @@ from qml_processors.runner.position import EVENT
 from qml_processors.runner.rules_schedule import Config, RulesSchedule
 from qml_processors.runner.segments import Entry
 from qml_processors.runner.series import Series, Slot
+from qml_processors.runner.sharing import Sharing
 from quantum_mlops.errors import QuantumMlopsError, StateTooNewError
 from quantum_mlops.transports.base import Checkpoint, Stream
 
@@ -107,6 +108,7 @@ def _load(
 def _load_segments(partition: Partition, segments: Mapping[int, bytes], rolling: RollingCheckpoint) -> None:
     """Load the newest row of each key."""
     newest: dict[bytes, tuple[int, bytes]] = {}
+    sharing = Sharing()
     for number in sorted(segments):
         packed = rows.decode_segment(segments[number])
         rolling.segments.restore(number, len(packed))
@@ -117,7 +119,7 @@ def _load_segments(partition: Partition, segments: Mapping[int, bytes], rolling:
         if kind != rows.SERIES:
             entry = _load_source(partition, kind, (address[0], address[1]), row)
         elif address[0] in partition.slots:
-            entry = _load_series(partition, partition.slots[address[0]], (address[1], address[2]), row)
+            entry = _load_series(partition, partition.slots[address[0]], (address[1], address[2]), row, sharing)
         else:
             rolling.rewrite = True
             continue
@@ -128,16 +130,17 @@ def _position(series: Series) -> tuple[int, int, int, tuple[int | str, ...]]:
     return series.at or (-1, 0, EVENT, ())
 
 
-def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: bytes) -> Series:
+def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: bytes, sharing: Sharing) -> Series:
     stored = rows.decode_series(row)
+    key = (sharing.text(key[0]), sharing.text(key[1]))
     series = slot.series[key] = Series(slot, *key)
-    series.at = stored.at
-    series.last = stored.last
-    series.source = stored.source
-    series.id = stored.id
+    series.at = sharing.place(stored.at)
+    series.last = sharing.number(stored.last)
+    series.source = sharing.text(stored.source)
+    series.id = sharing.text(stored.id)
     series.openings = stored.openings
     series.late = stored.late
-    series.project = stored.project
+    series.project = sharing.text(stored.project)
     series.errors = stored.errors
     series.error_last = stored.error_last
     series.open = stored.open
@@ -152,6 +155,7 @@ def _load_series(partition: Partition, slot: Slot, key: tuple[str, str], row: by
         )
     try:
         series.state = _decode(slot, stored.state, stored.version)
+        sharing.state(series.state)
     except StateTooNewError:
         raise
     except Exception as error:  # noqa: BLE001 - any bug of a plugin; counted, dead-lettered, reported
