@@ -2,6 +2,7 @@
 
 import pytest
 
+from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import Commit, Stream
 from quantum_mlops.transports.kafka.log import KafkaLog
@@ -125,3 +126,21 @@ async def _delete_before(settings, topic, offset):
         await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
     finally:
         await client.close()
+
+
+def test_a_topic_that_was_made_anew_under_a_reader_is_an_error_and_no_silence(log, tail):
+    """Else nothing would be shown until the new topic is as long as the old one was."""
+    log.append([metric(number) for number in range(3)], partition=0)
+    reader = Reader(tail, Stream.EVENTS, 0, offset=100)
+    found = []
+
+    def fails():
+        try:
+            reader.look()
+        except LogError as error:
+            found.append(str(error))
+        return found
+
+    wait_for(fails, "the error")
+    assert "events.v1 partition 0 ends at offset 3, before 100, which was read" in found[0]
+    assert reader.ids == []

@@ -201,3 +201,8 @@ class Tail:
                 shelf, end = self._shelves[place], consumer.last_stable_offset(partition) or 0
                 shelf.is_still = place not in decoded and end == shelf.end
                 shelf.end = end
+                if shelf.is_still and 0 < end < shelf.first:
+                    raise LogError(
+                        f"{partition.topic} partition {partition.partition} ends at offset {end}, before "
+                        f"{shelf.first}, which was read: the topic was made anew, or has lost its end; start this again"
+                    )
