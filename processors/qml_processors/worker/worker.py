@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from msgspec import Struct
 
@@ -22,6 +23,8 @@ from qml_processors.worker.store import Store
 from quantum_mlops.errors import LogError, LogFencedError
 
 _TAKING_BACK_SECONDS = 3.0
+_AHEAD = 3
+"""So many partitions' states are read ahead of the one that is opened: rows take as much memory as what they hold."""
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
@@ -196,7 +199,7 @@ class Worker:
         for partition in sorted(self._kept):
             self._follow(partition)
         new = sorted(mine - self._kept)
-        self.log.prepare(new)
+        self.log.prepare(new[:_AHEAD])
         self._opening = deque(new)
 
     def _revoke(self) -> None:
@@ -213,6 +216,7 @@ class Worker:
             self.log.flush(partition)
 
     def _open(self, partition: int) -> None:
+        self.log.prepare(islice(self._opening, _AHEAD - 1, _AHEAD))
         opened = self.runner.open(partition)
         self._kept.add(partition)
         if opened:
