@@ -9,7 +9,6 @@ Source: Alertmanager, api/v2/openapi.yaml (postAlerts); documentation, "Sending 
 
 import hashlib
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from qml_daemon.alert import Alert
 from qml_daemon.http.address import is_loopback
 from qml_daemon.notification import Notification
 from qml_daemon.notifiers.base import Pace
+from qml_daemon.notifiers.poster import Poster
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.config.duration import Duration, parse_duration
 from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
@@ -57,29 +57,28 @@ class AlertmanagerNotifier:
         self._url = _check_url(settings)
         self._headers = {"Content-Type": "application/json"} | _authorize(settings)
         self._expires = parse_duration(settings.expires)
-        self._timeout_seconds = parse_duration(settings.timeout) / 1e9
+        self._poster = Poster(parse_duration(settings.timeout) / 1e9, MAX_ANSWER_BYTES)
         self._clock = clock
-        self._client: httpx.Client | None = None
         self._severities: OrderedDict[str, str] = OrderedDict()
         self.lane = f"alertmanager {hashlib.sha256(self._url.encode()).hexdigest()[:8]}"
         self.pace: Pace | None = Pace(rate=5.0, burst=10)
 
     def send(self, notifications: Sequence[Notification]) -> None:
-        """See `Notifier.send`. Redirects are refused: they would carry the token elsewhere."""
+        """See `Notifier.send`."""
         alerts = [alert for notification in notifications for alert in notification.alerts]
-        status, answer = self._post(msgspec.json.encode([one for alert in alerts for one in self._describe(alert)]))
+        body = msgspec.json.encode([one for alert in alerts for one in self._describe(alert)])
+        answer = self._poster.post(self._url, body, self._headers)
+        status, said = answer.status, " ".join(answer.body[:200].decode("utf-8", "replace").split())
         if status in _RETRIED or status >= 500:  # noqa: PLR2004 - HTTP's classes
-            raise RetryableError(f"{status}: {answer}")
+            raise RetryableError(f"{status}: {said}")
         if not 200 <= status < 300:  # noqa: PLR2004
-            raise PermanentError(f"{status}: {answer}")
+            raise PermanentError(f"{status}: {said}")
         for alert in alerts:
             self._remember(alert)
 
     def close(self) -> None:
         """See `Notifier.close`."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._poster.close()
 
     def _describe(self, alert: Alert) -> list[dict[str, Any]]:
         """Return the alert, and where its severity changed the end of what it was: the labels are its identity."""
@@ -97,23 +96,6 @@ class AlertmanagerNotifier:
             self._severities[alert.fingerprint] = alert.severity
             if len(self._severities) > MOST_REMEMBERED:
                 self._severities.popitem(last=False)
-
-    def _post(self, body: bytes) -> tuple[int, str]:
-        if self._client is None:
-            self._client = httpx.Client(timeout=self._timeout_seconds, follow_redirects=False)
-        deadline = time.monotonic() + self._timeout_seconds
-        try:
-            with self._client.stream("POST", self._url, content=body, headers=self._headers) as response:
-                answer = b""
-                for chunk in response.iter_raw(MAX_ANSWER_BYTES):
-                    answer += chunk
-                    if len(answer) >= MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                        break
-        except httpx.TimeoutException:
-            raise RetryableError(f"no answer within {self._timeout_seconds:g} s") from None
-        except httpx.HTTPError as error:
-            raise RetryableError(f"no connection ({type(error).__name__})") from None
-        return response.status_code, " ".join(answer[:200].decode("utf-8", "replace").split())
 
 
 def make_alert(alert: Alert, severity: str, ends: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ Source: Slack API documentation, "Sending messages using incoming webhooks", "Ra
 
 import hashlib
 import ipaddress
-import logging
 import time
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
@@ -20,17 +19,15 @@ from msgspec import Struct
 
 from qml_daemon.notification import Notification
 from qml_daemon.notifiers.base import Pace
+from qml_daemon.notifiers.poster import Poster
 from qml_daemon.notifiers.slack.message import build_message
 from quantum_mlops.config.duration import Duration, parse_duration
 from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
 
-MAX_ANSWER_BYTES = 1024
+_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 _TOO_MANY = 429
 _TIMED_OUT = 408
 _SERVER_ERROR = 500
-
-# At INFO httpx writes the address of every request, which here is the secret.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class SlackSettings(Struct, frozen=True, kw_only=True):
@@ -53,47 +50,28 @@ class SlackNotifier:
     def __init__(self, settings: SlackSettings, clock: Callable[[], float] = time.time) -> None:
         self._url = _read_url(Path(settings.url_file))
         self._clock = clock
-        self._timeout_seconds = parse_duration(settings.timeout) / 1e9
-        self._client: httpx.Client | None = None
+        self._poster = Poster(parse_duration(settings.timeout) / 1e9)
         self.lane = f"slack {hashlib.sha256(self._url.encode()).hexdigest()[:8]}"
         self.pace: Pace | None = Pace(rate=1.0, burst=3)
 
     def send(self, notifications: Sequence[Notification]) -> None:
-        """See `Notifier.send`. Redirects are refused: they would carry the message elsewhere."""
-        if self._client is None:
-            self._client = httpx.Client(timeout=self._timeout_seconds, follow_redirects=False)
+        """See `Notifier.send`."""
         body = msgspec.json.encode(build_message(notifications))
-        try:
-            status, retry_after, answer = self._post(self._client, body)
-        except httpx.TimeoutException:
-            raise RetryableError(f"no answer within {self._timeout_seconds:g} s") from None
-        except httpx.HTTPError as error:
-            raise RetryableError(f"no connection ({type(error).__name__})") from None
+        answer = self._poster.post(self._url, body, _HEADERS)
+        status, retry_after = answer.status, answer.headers.get("retry-after")
+        said = " ".join(answer.body[:100].decode("utf-8", "replace").split()) or answer.reason
+        said = said.replace(self._url, "<url>")
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's classes
             return
         if status == _TOO_MANY:
             raise RetryableError("429: too many messages", self._seconds(retry_after))
         if status >= _SERVER_ERROR or status == _TIMED_OUT:
-            raise RetryableError(f"{status}: {answer}", self._seconds(retry_after))
-        raise PermanentError(f"{status}: {answer}")
+            raise RetryableError(f"{status}: {said}", self._seconds(retry_after))
+        raise PermanentError(f"{status}: {said}")
 
     def close(self) -> None:
         """See `Notifier.close`."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    def _post(self, client: httpx.Client, body: bytes) -> tuple[int, str | None, str]:
-        deadline = time.monotonic() + self._timeout_seconds
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        with client.stream("POST", self._url, content=body, headers=headers) as response:
-            answer = b""
-            for chunk in response.iter_raw(MAX_ANSWER_BYTES):
-                answer += chunk
-                if len(answer) >= MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                    break
-            text = " ".join(answer[:100].decode("utf-8", "replace").split()) or response.reason_phrase
-            return response.status_code, response.headers.get("Retry-After"), text.replace(self._url, "<url>")
+        self._poster.close()
 
     def _seconds(self, retry_after: str | None) -> float | None:
         """Return the seconds of a Retry-After header, which may be a number or a date."""
