@@ -17,9 +17,9 @@ def test_one_worker_processes_what_was_produced(make_fleet, source, assert_exact
     fleet.wait_until_processed()
     assert assert_exact(fleet) > 10
     wait_for(lambda: worker.total("qml_runner_events_total") == 1500, "the figures")
+    wait_for(lambda: worker.total("qml_worker_commit_seconds_count") >= 3, "the commits among the figures")
     figures = worker.metrics()
     assert worker.owned() == {0, 1, 2}
-    assert worker.total("qml_worker_commit_seconds_count") >= 3
     assert figures['qml_runner_lag_records{partition="0"}'] <= 1500
     assert worker.stop() == 0
     assert worker.said().splitlines()[-1] == "quantum-mlops worker stopped"
