@@ -46,7 +46,7 @@ test: .venv/.ready ## Run the tests (at most 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not soak and not kafka" -n 2 --dist loadfile $(ARGS)
 
 test-kafka: .venv/.ready ## Run the tests on a real Kafka (at most 25 minutes; fetches it by Maven, or takes Docker's)
-	@$(BIN)/python tools/kafka/broker.py --run $(BIN)/python -m pytest tests -m "kafka and not soak" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python tools/kafka/broker.py --run $(BIN)/python -m pytest tests -m "kafka and not soak" --timeout=300 -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.ready ## Run ruff, mypy and import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
