@@ -120,6 +120,12 @@ def _events(place):
         reader.close()
 
 
+def _reloads(place):
+    """None while the folder is being swapped."""
+    status = read_status(place.state / "status.json")
+    return None if status is None else status.reloads
+
+
 def test_a_reload_keeps_the_port_that_was_free(place):
     (place.folder / "c.toml").write_text(CONFIG.format(below=0.5).replace('"off"', '"127.0.0.1:0"'))
     daemon = place.start()
@@ -159,7 +165,7 @@ def test_a_backup_of_a_running_daemon_comes_back_while_it_runs(place, tmp_path):
     wait_for(lambda: place.count(Stream.FINDINGS, "finding.opened") == 2, "the finding after the backup")
     done = place.run("restore", folder, "--yes")
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: read_status(place.state / "status.json").reloads == 1, "the daemon's next life")
+    wait_for(lambda: _reloads(place) == 1, "the daemon's next life")
     assert place.count(Stream.FINDINGS, "finding.opened") == 1
     assert [path.name for path in place.state.glob("before-restore-*/store.sqlite")] == ["store.sqlite"]
     place.emit("a", 0.9)

@@ -91,7 +91,9 @@ def test_the_client_s_log_is_dropped_on_our_loop_and_nowhere_else(loop, caplog):
         loop.run(warn())
         asyncio.run(warn())
         logging.getLogger("aiokafka.conn").warning("the host's")
-    assert [record.getMessage() for record in caplog.records] == ["ours", "the host's"]
+    # A log in Kafka, where one was opened in this process, says the client's warnings again in its own name.
+    told = [record.getMessage() for record in caplog.records if record.name == "aiokafka.conn"]
+    assert told == ["ours", "the host's"]
 
 
 def test_shuffling_brokers_takes_nothing_from_the_host_s_random_numbers():
