@@ -1,12 +1,15 @@
 """What a broker says of topics and groups, for the operator's commands. Nothing here changes anything."""
 
+import asyncio
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from msgspec import Struct
 
 from quantum_mlops.errors import LogError
@@ -15,6 +18,7 @@ from quantum_mlops.transports.kafka.records import WATERMARK
 from quantum_mlops.transports.kafka.settings import KafkaSettings
 
 _TAIL_RECORDS = 256
+_COORDINATOR_SECONDS, _AGAIN_SECONDS = 8.0, 0.2
 
 
 class Described(Struct, frozen=True):
@@ -71,12 +75,24 @@ async def describe_group(settings: KafkaSettings, topic: str) -> list[Member]:
     members = []
     try:
         await client.start()
-        for answer in await client.describe_consumer_groups([settings.group]):
+        for answer in await _ask_coordinator(client, settings.group):
             for group in answer.groups:
                 members += [_member(raw, topic) for raw in group[5]]
     finally:
         await client.close()
     return sorted(members, key=lambda one: (min(one.partitions, default=1 << 30), one.id))
+
+
+async def _ask_coordinator(client: AIOKafkaAdminClient, group: str) -> Any:
+    """Describe a group; brokers that never had one make its topic at the first question, and refuse that one."""
+    until = time.monotonic() + _COORDINATOR_SECONDS
+    while True:
+        try:
+            return await client.describe_consumer_groups([group])
+        except GroupCoordinatorNotAvailableError:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def newest_watermark(fetcher: Fetcher, topic: str, partition: int) -> bytes | None:
