@@ -5,22 +5,18 @@ derives may be compared byte by byte. Ticks and rules go to every partition; som
 numbers, some bytes are no events at all.
 """
 
-import gzip
 import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qml_daemon.configuration import read_config
 from qml_processors.runner.rules_log import config_event, tick_event
 from quantum_mlops.clock import DAY, HOUR, MINUTE, SECOND
-from quantum_mlops.codec import decode
 from quantum_mlops.config.rules import (
     CostRule,
     DriftRule,
@@ -55,7 +51,6 @@ STEP = SECOND // 3
 PROJECTS = ("iris", "h2", "lih", "maxcut", "kernels")
 BACKENDS = ("ibm_hanoi", "ionq_aria", "iqm_garnet")
 CIRCUIT = "c1:" + "5f" * 16
-WEEK = Path(__file__).parents[1] / "golden" / "week"
 GARBAGE = (
     b"", b"\xff\xfe\x00", b"{", b"null", b"[]", b'{"id":1}', b'{"specversion":"1.0","id":"1","source":"s"}',
     b'{"specversion":"1.0","id":"1","source":"s","type":"quantum_mlops.metric.logged.v1","time":"never"}',
@@ -94,14 +89,6 @@ def tell_truth(items: Sequence[Item]) -> dict[str, Truth]:
         counts[event.partitionkey] += 1
         digests[event.partitionkey] += identify(event)
     return {project: Truth(counts[project], digests[project]) for project in counts}
-
-
-def recorded_week() -> list[Item]:
-    """Return the recorded week with its rules, which act from the beginning."""
-    found = [decode(line) for line in gzip.decompress((WEEK / "events.jsonl.gz").read_bytes()).splitlines()]
-    first = found[0].ingestedtime or 0
-    rules = read_config(WEEK / "quantum-mlops.toml", {}).rules
-    return [replace(config_event(rules, "qml://week/0/rules", effective=0, time=first), ingestedtime=first), *found]
 
 
 def mixed_story(seed: int, count: int, *, runs: int = 15, garbage: bool = True) -> list[Item]:

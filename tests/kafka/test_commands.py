@@ -1,22 +1,19 @@
 """The operator's commands on a real Kafka: topics, lag, owners, a log carried over and back, dead letters, replay."""
 
 import asyncio
-import gzip
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from qml_daemon.cli import main
-from qml_daemon.configuration import read_config
 from qml_processors.runner import Runner, load_processors
-from qml_processors.runner.rules_log import LATEST, config_event
+from qml_processors.runner.rules_log import LATEST
 from qml_processors.transfer.plan import PLAN
-from quantum_mlops.codec import decode, encode
+from quantum_mlops.codec import encode
 from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.timestamps import format_time
 from quantum_mlops.transports.base import DeadLetter, Stream
@@ -25,8 +22,8 @@ from quantum_mlops.transports.kafka.settings import KafkaSettings
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
 from tests.waiting import wait_for
+from tests.week import feed, read_week
 
-WEEK = Path(__file__).parents[1] / "golden" / "week"
 PARTITIONS = 3
 TOPICS = ("events", "findings", "summaries", "dead-letters", "state", "cursors")
 
@@ -173,22 +170,7 @@ def test_lag_and_status_say_what_waits_and_a_worker_that_owns_it(run, log, confi
 
 @pytest.fixture(scope="module")
 def week():
-    found = [decode(line) for line in gzip.decompress((WEEK / "events.jsonl.gz").read_bytes()).splitlines()]
-    rules = read_config(WEEK / "quantum-mlops.toml", {}).rules
-    first = found[0].ingestedtime
-    return [replace(config_event(rules, "qml://week/0/rules", effective=0, time=first), ingestedtime=first), *found]
-
-
-def feed(log, events):
-    for at in range(0, len(events), 5000):
-        parts = [[] for _ in range(log.partitions)]
-        for event in events[at : at + 5000]:
-            for number in (
-                range(log.partitions) if event.partitionkey == "*" else [log.partition_of(event.partitionkey)]
-            ):
-                parts[number].append(event)
-        for number, part in enumerate(parts):
-            log.append(part, partition=number)
+    return read_week()
 
 
 def derived(log, stream):

@@ -12,7 +12,8 @@ from quantum_mlops.transports.sqlite import SqliteLog
 from tests.kafka.counting import all_processors, read_counts
 from tests.kafka.crew import Crew
 from tests.kafka.derived import collect, compare, read_stream
-from tests.kafka.story import is_for_all, mixed_story, recorded_week, tell_truth
+from tests.kafka.story import is_for_all, mixed_story, tell_truth
+from tests.week import read_week
 
 SEED = 20261121
 EVENTS = 100_000
@@ -68,7 +69,7 @@ class Told:
 
 @pytest.fixture(scope="module", params=["week", "mixed"])
 def told(request):
-    return Told(recorded_week() if request.param == "week" else mixed_story(SEED, EVENTS))
+    return Told(read_week() if request.param == "week" else mixed_story(SEED, EVENTS))
 
 
 def test_the_stories_are_worth_telling(told):

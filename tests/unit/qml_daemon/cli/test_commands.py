@@ -11,7 +11,6 @@ from msgspec import structs
 
 from qml_daemon.advice import advise
 from qml_daemon.alert import Alert
-from qml_daemon.cli import main
 from qml_daemon.configuration import read_config
 from qml_daemon.delivery.store import OutboxStore
 from quantum_mlops.clock import DAY, SECOND, ManualClock
@@ -30,21 +29,6 @@ COMMANDS = [
 ]  # fmt: skip
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("QML_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("QML_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(list(arguments))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def finding(change: str, number: int, time: int, finding_id: str = "3f2a" + "0" * 28) -> Event:

@@ -2,11 +2,10 @@
 
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from qml_daemon.cli import main
 from qml_daemon.cli.progress_text import Progressed, progress_lines
 from qml_daemon.kafka.progress import PartitionProgress, Progress, name_of
 from quantum_mlops.clock import SECOND
@@ -22,18 +21,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("QML_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("QML_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(["kafka", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def run(run: Run) -> Run:
+    return partial(run, "kafka")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from qml_daemon.cli import main
 from qml_daemon.follow import Follower
 from qml_daemon.views.projector import no_listener
 from qml_daemon.views.upkeep import Views
@@ -16,21 +15,6 @@ from quantum_mlops.transports.sqlite import SqliteLog
 
 NOW = 1_795_176_000 * SECOND
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("QML_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("QML_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(list(arguments))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -2,30 +2,20 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from qml_daemon.cli import main
 from qml_daemon.http.token_file import TokenFile
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("QML_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("QML_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
+def run(tmp_path: Path, run: Run) -> Run:
     (tmp_path / "quantum-mlops.toml").write_text('[http]\nlisten = "0.0.0.0:0"\ntokens_file = "tokens.toml"\n')
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(["token", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+    return partial(run, "token")
 
 
 def test_a_secret_is_shown_once_and_only_its_digest_kept(run: Run, tmp_path: Path) -> None:

@@ -1,49 +1,28 @@
 """A log carried into another one in the middle of its life finds what it would have found in its place."""
 
-import gzip
-from pathlib import Path
-
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from qml_daemon.configuration import read_config
 from qml_processors.runner import Runner, load_processors, tick_event
 from qml_processors.runner import replay as replay_log
-from qml_processors.runner.rules_log import LATEST, config_event, config_mark, partition_cursor
+from qml_processors.runner.rules_log import LATEST, config_mark, partition_cursor
 from qml_processors.transfer import TransferError, carry
 from quantum_mlops.clock import SECOND
-from quantum_mlops.codec import decode, encode
+from quantum_mlops.codec import encode
 from quantum_mlops.errors import LogError
 from quantum_mlops.events import Event, MetricLogged, type_name
 from quantum_mlops.transports.base import DeadLetter, Stream
 from quantum_mlops.transports.memory import MemoryLog
 from quantum_mlops.transports.sqlite import SqliteLog
+from tests.week import feed, read_week
 
 NOW = 1_795_176_000 * SECOND
-WEEK = Path(__file__).parents[3] / "golden" / "week"
 
 
 @pytest.fixture(scope="module")
 def events():
-    lines = gzip.decompress((WEEK / "events.jsonl.gz").read_bytes()).splitlines()
-    found = [decode(line) for line in lines]
-    rules = read_config(WEEK / "quantum-mlops.toml", {}).rules
-    first = found[0].ingestedtime
-    return [replace(config_event(rules, "qml://week/0/rules", effective=0, time=first), ingestedtime=first), *found]
-
-
-def feed(log, events):
-    """Append events as their transport would: what belongs to every partition goes to each."""
-    for at in range(0, len(events), 5000):
-        parts = [[] for _ in range(log.partitions)]
-        for event in events[at : at + 5000]:
-            for number in (
-                range(log.partitions) if event.partitionkey == "*" else [log.partition_of(event.partitionkey)]
-            ):
-                parts[number].append(event)
-        for number, part in enumerate(parts):
-            log.append(part, partition=number)
+    return read_week()
 
 
 def run(log):
