@@ -116,7 +116,7 @@ class Outbox:
         with contextlib.suppress(Exception):  # what was not acknowledged is in the spool: there is no more to be done
             async with asyncio.timeout(0.0 if broken else _STOP_SECONDS):
                 await self._producer.stop()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # a connection that cannot be closed goes with its loop
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._producer.client.close()
 
