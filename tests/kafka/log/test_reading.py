@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 from quantum_mlops.codec import MAX_EVENT_BYTES, encode
 from quantum_mlops.transports.base import Commit, Stream, Undecodable
 from quantum_mlops.transports.kafka.topics import Topics
+from tests.waiting import wait_for
 
 
 def test_garbage_is_undecodable_and_the_stream_goes_on(open_log, settings, produce, tick):
@@ -29,14 +30,21 @@ def test_garbage_is_undecodable_and_the_stream_goes_on(open_log, settings, produ
 def test_what_was_aborted_is_never_seen_and_the_end_is_reached(open_log, settings, produce, tick):
     log, topic = open_log(), Topics(settings.topic_prefix).events
     produce(topic, [encode(tick(number)) for number in range(5)], transactional_id="t", abort=True)
+    _wait_for_marker(log, 6)
     began = time.monotonic()
     assert log.read(Stream.EVENTS, 0, 0, 10) == []
     assert log.end(Stream.EVENTS, 0) == 6  # five records and a marker
     assert log.read(Stream.EVENTS, 0, 6, 10) == []
     produce(topic, [encode(tick(number)) for number in (7, 8)], transactional_id="t")
+    _wait_for_marker(log, 9)
     assert [(record.offset, record.event.time) for record in log.read(Stream.EVENTS, 0, 0, 10)] == [(6, 7), (7, 8)]
     assert (log.end(Stream.EVENTS, 0), log.read(Stream.EVENTS, 0, 8, 10)) == (9, [])
     assert time.monotonic() - began < 5
+
+
+def _wait_for_marker(log, end):
+    """A stranger's commit returns before its marker is written; only for its own commits does a log wait for it."""
+    wait_for(lambda: log.end(Stream.EVENTS, 0) == end, f"the end of the events at {end}")
 
 
 def test_an_open_transaction_is_not_seen_and_nobody_waits_for_it(open_log, tick):
