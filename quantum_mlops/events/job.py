@@ -38,12 +38,15 @@ class Footprint(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     """The part of a device that a job used.
 
     `qubits` are physical and in circuit order; `edges` are the pairs that two-qubit gates used,
-    sorted; `calibration_id` covers the calibration values of exactly these.
+    sorted; `calibration_id` covers the calibration values of exactly these. Where they changed while the
+    job waited or ran and it is not known which were in force when it executed, that is the id at submission
+    and `calibration_id_after` the one at the end: it was one of the two.
     """
 
     qubits: list[Count] = field(default_factory=list)
     edges: list[tuple[Count, Count]] = field(default_factory=list)
     calibration_id: Label | None = None
+    calibration_id_after: Label | None = None
 
 
 class Money(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -76,7 +79,10 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job, as far as its emitter knows it; `job_id` is ours and names the job everywhere.
 
     `shots_requested` and `shots_executed` are per circuit execution, `executions` counts those.
-    `role` is "canary" for the reference executions that the SDK adds, else null.
+    `role` is "canary" for the reference executions that the SDK adds, else null. `qpu_seconds` is how long the
+    device executed or what it charges, by the provider; `queue_seconds` how long the job waited, by the provider's
+    times or by the status changes that were seen; `predicted_queue_seconds` and `predicted_execution_seconds` what
+    the provider foretold at submission.
     """
 
     job_id: Name
@@ -94,6 +100,10 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     times: ProviderTimes | None = None
     submit_seconds: float | None = None
     duration_seconds: float | None = None
+    qpu_seconds: float | None = None
+    queue_seconds: float | None = None
+    predicted_queue_seconds: float | None = None
+    predicted_execution_seconds: float | None = None
     pending_jobs: Count | None = None
     queue_position: Count | None = None
     cost: Cost | None = None

@@ -15,6 +15,7 @@ from qiskit.primitives import BitArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from qml_producers.observing.reports import Call
 from qml_producers.qiskit.circuits import CircuitFacts
 from qml_producers.qiskit.snapshots import Backend
 from qml_producers.qiskit.sources import Sources
@@ -48,9 +49,7 @@ class Submission:
     backend: Backend | None
     token: Any
     role: str | None
-    run: Any
-    step: int | None
-    started: float
+    call: Call
     job_id: str = ""
     pubs: list[CapturedPub] = field(default_factory=list)
     submit_seconds: float | None = None

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qml_producers.observing.failures import failure_of
+from qml_producers.observing.outcomes import join_registers, pack, pool
 from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Submission
 from qml_producers.qiskit.circuits import CircuitReader
 from qml_producers.qiskit.expectations import expectations, observables_label
 from qml_producers.qiskit.footprint import union
-from qml_producers.qiskit.shots import join_registers, pack, pool
 from qml_producers.qiskit.snapshots import Backends, Calibration
 from qml_producers.qiskit.told import ToldCalibrations
 from quantum_mlops.circuits import parameters_digest
-from quantum_mlops.events import Circuit, Failure, Footprint, Job, Outcomes, Register, ShotsMeasured
+from quantum_mlops.events import Circuit, Footprint, Job, Outcomes, Register, ShotsMeasured
 
 Part = dict[str, Any]  # the fields of one event
 
 MAX_PARTS = 256  # events of one job; a pub that would exceed it is pooled
-_MAX_MESSAGE = 2000
 _MAX_LABEL = 512
 _MAX_CIRCUITS = 64  # described in one job event
 
@@ -81,7 +81,7 @@ class JobReader:
         pubs = self.describe(submission)
         calibration = self.calibration(submission)
         is_canary = submission.role == "canary"
-        run = None if submission.run is None else submission.run.id
+        run = submission.call.run_id
         for number, (pub, found) in enumerate(zip(pubs, parts, strict=bool(pubs))):
             facts = pub.facts
             if facts is None or not found:
@@ -141,11 +141,6 @@ def failed(submission: Submission, seconds: float, error: BaseException | None) 
         duration_seconds=seconds,
         failure=None if error is None else failure_of(error),
     )
-
-
-def failure_of(error: BaseException) -> Failure:
-    """Return the type and message of an exception, cut to the contract's lengths."""
-    return Failure(code=type(error).__name__[:_MAX_LABEL], message=str(error)[:_MAX_MESSAGE])
 
 
 def _samples(pub: CapturedPub, result: CapturedResult, left: int) -> Iterator[Part]:

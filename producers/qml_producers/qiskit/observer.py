@@ -5,16 +5,16 @@ and results; reading, hashing and counting are builders for the recorder's threa
 each is counted by the recorder.
 """
 
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from qml_producers.observing.nesting import INSIDE, NESTED
+from qml_producers.observing.reports import Reports
 from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End, watch
 from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure
-from qml_producers.qiskit.nesting import INSIDE, NESTED
 from qml_producers.qiskit.snapshots import Backend, Backends
 from qml_producers.qiskit.sources import Sources
 from quantum_mlops.sdk.recorder import Item, Recorder
@@ -31,6 +31,7 @@ class Observer:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self._reports = Reports(recorder)
         self.sources = Sources()
         self.before_sampling: list[BeforeRun] = []
         self._reader = JobReader(Backends(), partial(self._report, "job.created"))
@@ -57,7 +58,7 @@ class Observer:
             raise
         finally:
             INSIDE.reset(outside)
-        submission.submit_seconds = time.monotonic() - submission.started
+        submission.submit_seconds = submission.call.seconds
         if local is not None and submission.job_id:
             return job
         try:
@@ -79,7 +80,7 @@ class Observer:
 
     def ended(self, submission: Submission, end: End) -> None:
         """Copy what the job measured and report its end. Never raises."""
-        seconds = time.monotonic() - submission.started
+        seconds = submission.call.seconds
         if end.error is not None or end.result is None:
             build = partial(self._failed, submission, seconds, end.error)
             self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
@@ -101,18 +102,13 @@ class Observer:
             self._defer(submission, partial(self._measured, submission, parts), _LARGE_BYTES, "shots.measured")
 
     def _report(self, kind: str, error: BaseException) -> None:
-        self.recorder.report("instrumentation_failed", kind, error)
+        self._reports.failed(kind, error)
 
     def _defer(self, submission: Submission, build: Callable[[], Iterator[Item]], size: int, kind: str) -> None:
-        context = None if submission.step is None else {"step": submission.step}  # the run may have gone on since
-        try:
-            self.recorder.defer(build, size_bytes=size, type=kind, run=submission.run, context=context)
-        except Exception as error:  # noqa: BLE001 - the recorder promises not to; the user's job stands above that
-            self._report(kind, error)
+        submission.call.tell(kind, build, size)
 
     def _submission(self, kind: Kind, primitive: Any, role: str | None) -> Submission:
         backend, token = self._backend_of(primitive)
-        run = self.recorder.current_run()
         return Submission(
             kind,
             type(primitive).__name__,
@@ -120,9 +116,7 @@ class Observer:
             backend,
             token,
             role,
-            run,
-            None if run is None else run.step,
-            time.monotonic(),
+            self._reports.begin(),
         )
 
     def _backend_of(self, primitive: Any) -> tuple[Backend | None, Any]:

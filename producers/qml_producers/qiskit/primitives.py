@@ -1,20 +1,13 @@
-"""The hooks: which methods of which modules are wrapped, and how they are put back.
-
-A class attribute is replaced, so objects and imported names from before are observed, too. Undoing puts the
-original back; where somebody else wrapped ours in between, ours stays below theirs and only passes calls on.
-"""
+"""The hooks: which methods of which modules of Qiskit and Aer are wrapped."""
 
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import wrapt
-
+from qml_producers.observing.hooks import Method, Wrapper, wrap_methods
+from qml_producers.observing.nesting import submit
 from qml_producers.qiskit.captures import Kind
-from qml_producers.qiskit.nesting import submit
 from qml_producers.qiskit.observer import Observer
-
-Wrapper = Callable[[Callable[..., Any], Any, Any, Any], Any]
 
 PRIMITIVES: dict[str, dict[str, Kind]] = {
     "qiskit.primitives": {
@@ -28,27 +21,11 @@ PRIMITIVES: dict[str, dict[str, Kind]] = {
 
 
 def install(observer: Observer, module: ModuleType) -> Callable[[], None]:
-    """Wrap what `module` holds for us, and return the undo.
-
-    Raises:
-        AttributeError: this version of the module lacks a method; nothing stays wrapped.
-    """
-    undos: list[Callable[[], None]] = []
-
-    def undo() -> None:
-        while undos:
-            undos.pop()()
-
-    try:
-        for owner, method, wrapper in _wrappers(observer, module):
-            undos.append(_wrap(owner, method, wrapper))
-    except Exception:
-        undo()
-        raise
-    return undo
+    """Wrap what `module` holds for us, and return the undo. Raises what `wrap_methods` raises."""
+    return wrap_methods(_wrappers(observer, module))
 
 
-def _wrappers(observer: Observer, module: ModuleType) -> list[tuple[type, str, Wrapper]]:
+def _wrappers(observer: Observer, module: ModuleType) -> list[Method]:
     found = [
         (getattr(module, name), "run", _observed(observer, kind))
         for name, kind in PRIMITIVES.get(module.__name__, {}).items()
@@ -72,23 +49,3 @@ def _reporter(observer: Observer) -> Callable[[BaseException], None]:
         observer.recorder.report("instrumentation_failed", "source_identity", error)
 
     return report
-
-
-def _wrap(owner: type, method: str, wrapper: Wrapper) -> Callable[[], None]:
-    original = owner.__dict__.get(method)
-    if original is None:
-        raise AttributeError(f"{owner.__module__}.{owner.__qualname__} defines no {method}()")
-    active = [True]
-
-    def switched(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-        return wrapper(wrapped, instance, args, kwargs) if active else wrapped(*args, **kwargs)
-
-    ours = wrapt.FunctionWrapper(original, switched)
-    setattr(owner, method, ours)
-
-    def undo() -> None:
-        active.clear()
-        if owner.__dict__.get(method) is ours:
-            setattr(owner, method, original)
-
-    return undo

@@ -10,7 +10,7 @@ from typing import Any
 
 from qiskit import QuantumCircuit
 
-from qml_producers.qiskit.nesting import INSIDE
+from qml_producers.observing.nesting import INSIDE
 
 
 class Sources:

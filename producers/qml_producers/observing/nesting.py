@@ -34,7 +34,7 @@ class Nested:
 
 
 NESTED = Nested()
-INSIDE: ContextVar[Call | None] = ContextVar("qml_producers_qiskit_inside", default=None)
+INSIDE: ContextVar[Call | None] = ContextVar("qml_producers_inside", default=None)
 
 
 def submit(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from qiskit.primitives import BitArray, DataBin
 from qiskit.primitives.containers import SamplerPubResult
 
-from qml_producers.qiskit.shots import join_registers, pack, pool
+from qml_producers.observing.outcomes import join_registers, pack, pool
 from quantum_mlops.codec import encode_data
 from quantum_mlops.events import Outcomes, ShotsMeasured, ShotStatistics
 

@@ -1,0 +1,1 @@
+"""What every instrumentation observes with: hooks, nesting, packed outcomes. Knows no quantum SDK."""
