@@ -121,7 +121,7 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
             said = "--config" if path is not None else "QML_CONFIG"
             raise ConfigError(f"{named}: {said} names no file")
         return named.absolute()
-    places = (Path(FILE_NAME), _user_dir(environ, "XDG_CONFIG_HOME", ".config") / FILE_NAME)
+    places = (Path(FILE_NAME), find_config_dir(environ) / FILE_NAME)
     return next((place.absolute() for place in places if is_file(place)), None)
 
 
@@ -147,6 +147,11 @@ def find_state_dir(environ: Mapping[str, str], configured: str | None, folder: P
     if configured is not None:
         return _absolute(configured, folder)
     return _user_dir(environ, "XDG_STATE_HOME", ".local/state")
+
+
+def find_config_dir(environ: Mapping[str, str]) -> Path:
+    """Return the user's configuration folder, there or not."""
+    return _user_dir(environ, "XDG_CONFIG_HOME", ".config")
 
 
 def _user_dir(environ: Mapping[str, str], variable: str, default: str) -> Path:

@@ -1,0 +1,12 @@
+"""Prices: versioned price books as data, and what a use of a device costs by them.
+
+No price is written in code. A book says where each price comes from and since when it holds; what no book knows is
+unknown, never 0.
+"""
+
+from qml_producers.prices.book import Book, Price, parse_book
+from qml_producers.prices.catalogue import Prices
+from qml_producers.prices.stages import cost_of
+from qml_producers.prices.use import Use
+
+__all__ = ["Book", "Price", "Prices", "Use", "cost_of", "parse_book"]
