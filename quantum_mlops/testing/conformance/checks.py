@@ -96,7 +96,7 @@ def check_asyncio(subject: Subject, folder: Path) -> None:
             _same(asyncio.run(work()), bare, "the results")
         _check_jobs(subject, recording, 3)
         runs = {event.context.runid for event in recording.events("job.created")}
-        _same(runs, {run.id}, "the run of the jobs")
+        _same(runs, {run.id} if subject.jobs else set(), "the run of the jobs")
 
 
 def check_fork(subject: Subject, folder: Path) -> None:
@@ -110,7 +110,7 @@ def check_fork(subject: Subject, folder: Path) -> None:
         _same(run_in_child(subject.run, recording.recorder.close), value, "the result in a child")
         _check_jobs(subject, recording, 2)
         sources = {event.source.rpartition("/")[0] for event in recording.events("job.created")}
-        _same(len(sources), 2, "the number of emitters")
+        _same(len(sources), 2 if subject.jobs else 0, "the number of emitters")
 
 
 def check_undo(subject: Subject, folder: Path) -> None:
@@ -122,7 +122,7 @@ def check_undo(subject: Subject, folder: Path) -> None:
         while_on = changed(before, attributes_of(subject.packages))
         recording.undo()
         _same(changed(before, attributes_of(subject.packages)), [], "the attributes that changed")
-        if not while_on and subject.jobs:
+        if not while_on:
             raise AssertionError("autolog hooked nothing: are these the packages?")
         recorded = len(recording.events("job.created"))
         subject.run()

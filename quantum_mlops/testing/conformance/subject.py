@@ -18,7 +18,7 @@ class Subject:
         read: returns the result of a job as a value that compares with `==`.
         counts: returns the counts of a job by outcome instead, where the SDK has no seed; `read` then returns what
             does not depend on chance.
-        jobs: how many jobs one `submit` is.
+        jobs: how many jobs one `submit` is; 0 of what runs none, such as an optimizer.
         mistakes: calls that raise, in `submit` or in `read`, by what is wrong with them.
         submit_generator: as `submit`, with the circuits from a one-shot generator; None where the SDK takes none.
         forks: whether the SDK itself works in a forked child.
