@@ -11,7 +11,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
-from qml_processors.runner.home_log import HomeLog
+from qml_processors.runner.runner_log import RunnerLog
 
 
 class Attempt(Struct, frozen=True, array_like=True):
@@ -28,7 +28,7 @@ _decode = msgspec.msgpack.Decoder(Attempt).decode
 class Attempts:
     """The attempt marker of one partition."""
 
-    def __init__(self, log: HomeLog, partition: int) -> None:
+    def __init__(self, log: RunnerLog, partition: int) -> None:
         self._log = log
         self._cursor = f"runner/attempt/{partition}"
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from qml_processors.runner.attempts import Attempts
 from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.counts import PartitionStats
-from qml_processors.runner.home_log import HomeLog
+from qml_processors.runner.runner_log import RunnerLog
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import next_offset
 from qml_processors.runner.recovery import recover, report_loss
@@ -40,7 +40,7 @@ class RunnerConfig(Struct, frozen=True, kw_only=True):
 class Home:
     """A partition with what reads and commits for it."""
 
-    def __init__(self, log: HomeLog, partition: Partition, config: RunnerConfig) -> None:
+    def __init__(self, log: RunnerLog, partition: Partition, config: RunnerConfig) -> None:
         self.partition = partition
         self._log = log
         self._config = config

@@ -15,7 +15,7 @@ from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
 from qml_processors.runner.counts import Counts
 from qml_processors.runner.duplicates import CountedSource, ForeignSource, Source
-from qml_processors.runner.home_log import StoredLog
+from qml_processors.runner.runner_log import StoredLog
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition

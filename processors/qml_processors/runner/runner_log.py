@@ -22,7 +22,7 @@ class StoredLog(Protocol):
         ...
 
 
-class HomeLog(StoredLog, Protocol):
+class RunnerLog(StoredLog, Protocol):
     """What a runner uses besides."""
 
     def end(self, stream: Stream, partition: int) -> int:
