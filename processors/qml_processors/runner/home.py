@@ -9,10 +9,10 @@ from msgspec import Struct
 from qml_processors.runner.attempts import Attempts
 from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.counts import PartitionStats
-from qml_processors.runner.runner_log import RunnerLog
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import next_offset
 from qml_processors.runner.recovery import recover, report_loss
+from qml_processors.runner.runner_log import RunnerLog
 from quantum_mlops.clock import SECOND
 from quantum_mlops.transports.base import Stream
 

@@ -15,12 +15,12 @@ from qml_processors.runner.checkpoint import RollingCheckpoint
 from qml_processors.runner.comparison import compare
 from qml_processors.runner.counts import Counts
 from qml_processors.runner.duplicates import CountedSource, ForeignSource, Source
-from qml_processors.runner.runner_log import StoredLog
 from qml_processors.runner.offsets import OffsetRanges
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.position import EVENT
 from qml_processors.runner.rules_schedule import Config, RulesSchedule
+from qml_processors.runner.runner_log import StoredLog
 from qml_processors.runner.segments import Entry
 from qml_processors.runner.series import Series, Slot
 from qml_processors.runner.sharing import Sharing

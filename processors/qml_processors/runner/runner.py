@@ -12,12 +12,12 @@ from qml_processors.runner.clock_jump import ClockJumpProcessor
 from qml_processors.runner.collector import paused
 from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
 from qml_processors.runner.home import Home, RunnerConfig
-from qml_processors.runner.runner_log import RunnerLog
 from qml_processors.runner.loss import LossProcessor
 from qml_processors.runner.outputs import IndexKey
 from qml_processors.runner.partition import Partition
 from qml_processors.runner.recovery import UnrecoverableError
 from qml_processors.runner.rules_schedule import Config
+from qml_processors.runner.runner_log import RunnerLog
 from qml_processors.runner.series import OpenFinding, Slot
 from quantum_mlops.errors import StateTooNewError
 
@@ -29,7 +29,9 @@ class Runner:
     partition from memory, to be recovered by the next call. Not thread-safe.
     """
 
-    def __init__(self, log: RunnerLog, processors: Sequence[Processor[Any]], config: RunnerConfig | None = None) -> None:
+    def __init__(
+        self, log: RunnerLog, processors: Sequence[Processor[Any]], config: RunnerConfig | None = None
+    ) -> None:
         names = [processor.name for processor in processors]
         if len(set(names)) < len(names):
             raise ValueError(f"processors share a name: {sorted(names)}")
