@@ -21,14 +21,17 @@ from quantum_mlops.sdk.default import (
     log_metrics,
     run,
     stats,
+    step,
     wrap,
 )
 from quantum_mlops.sdk.run import Run
 from quantum_mlops.sdk.stats import Stats
+from quantum_mlops.sdk.step import Step
 from quantum_mlops.version import __version__
 
 __all__ = [
     "Run",
+    "Step",
     "__version__",
     "autolog",
     "canary",
@@ -39,6 +42,7 @@ __all__ = [
     "log_metrics",
     "run",
     "stats",
+    "step",
     "wrap",
 ]
 

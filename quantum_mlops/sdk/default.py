@@ -7,9 +7,11 @@ of them a no-op.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from quantum_mlops.sdk.expectation import Expectation
 from quantum_mlops.sdk.notice import say
 from quantum_mlops.sdk.recorder import EXIT_SECONDS, Recorder, Stats
 from quantum_mlops.sdk.run import Run
+from quantum_mlops.sdk.step import Step, named, take_step
 
 if TYPE_CHECKING:
     from quantum_mlops.sdk.autolog import Autolog
@@ -102,6 +104,36 @@ def log_metrics(
     numbers; what is none is left out, counted and said once. `step` None is the run's `step`.
     """
     return recorder.log_metrics(values, step, phase)
+
+
+def step(
+    number: int | None = None,
+    *,
+    loss: object = None,
+    gradient: object = None,
+    parameters: object = None,
+    method: str = "parameter-shift",
+    circuits: int = 1,
+    **values: object,
+) -> Step:
+    """Begin a step of the current run, or end the one at hand with what it gave; return it. Never raises or blocks.
+
+    Without a loss, a gradient or other values a step begins: the jobs and metrics from now on carry its number
+    (that of `number`, else the next of the run). It lasts until its `with` is left or another step begins:
+
+        with quantum_mlops.step() as s:
+            loss, gradient = train(batch)
+            s.log(loss=loss, gradient=gradient)
+
+    With them the step at hand ends, for loops that call once at the end of each turn:
+
+        quantum_mlops.step(loss=loss, gradient=gradient, parameters=len(weights))
+
+    What ends is told: the loss and the other values, the norm and variance of the gradient, and the executions, jobs,
+    shots and estimated cost that the instrumentations saw in the step. `parameters` (a number, or the parameters
+    themselves), `method` and `circuits` say how many executions to expect; see `docs/training.md`.
+    """
+    return take_step(recorder, number, named(loss, values), gradient, Expectation(parameters, method, circuits))
 
 
 def emit(type: str, data: object, **context: Any) -> bool:  # noqa: A002 - the word of the contract

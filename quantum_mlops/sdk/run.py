@@ -25,6 +25,7 @@ from quantum_mlops.sdk.entry import Entry, Item
 from quantum_mlops.sdk.generator import span_async_generator, span_generator
 from quantum_mlops.sdk.notice import Notices, describe
 from quantum_mlops.sdk.software import code_version, sdk_versions
+from quantum_mlops.sdk.step import Steps
 from quantum_mlops.sdk.tracking import ADDRESS_TAG, find_mlflow_run, find_tracking_address
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Run:
         self.id = ""
         self.nonce = ""
         self.step: int | None = None
+        self.steps = Steps()
         self.active = False
         self.implicit = False
         self.parent: Run | None = None

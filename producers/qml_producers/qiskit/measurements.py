@@ -229,6 +229,15 @@ def _executions(submission: Submission, pubs: Sequence[CapturedPub]) -> int | No
     return sum(math.prod(pub.shape) for pub in pubs) if submission.kind == "sampler" and pubs else None
 
 
+def submitted(pubs: Sequence[CapturedPub]) -> tuple[int, int]:
+    """Return the circuits at one set of parameter values each, and the shots of all of them, as far as they are set.
+
+    An estimator's are its expectation values: what it makes of each is its own affair.
+    """
+    executions = [math.prod(pub.shape) for pub in pubs]
+    return sum(executions), sum(number * (pub.shots or 0) for number, pub in zip(executions, pubs, strict=True))
+
+
 def _backend(submission: Submission) -> str:
     return submission.primitive if submission.backend is None else submission.backend.name
 

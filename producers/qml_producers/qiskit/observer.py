@@ -14,7 +14,7 @@ from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Reports
 from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End, watch
-from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure
+from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure, submitted
 from qml_producers.qiskit.snapshots import Backend, Backends
 from qml_producers.qiskit.sources import Sources
 from quantum_mlops.sdk.recorder import Item, Recorder
@@ -75,6 +75,9 @@ class Observer:
             submission.pubs = capture_pubs(submission.kind, pubs, self.sources)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             self._report("job.created", error)
+        else:
+            if submission.role is None:  # a canary is no part of what the gradient's method takes
+                submission.call.count(*submitted(submission.pubs))
         circuits = len({pub.key for pub in submission.pubs})
         self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
 

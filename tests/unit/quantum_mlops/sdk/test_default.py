@@ -62,8 +62,8 @@ def test_stats_stays_a_function_where_the_mathematics_of_that_name_is_imported()
 
 def test_the_public_names_are_these():
     assert sorted(quantum_mlops.__all__) == [
-        "Run", "__version__", "autolog", "canary", "current_run", "current_step", "emit", "flush", "log_metrics", "run",
-        "stats", "wrap",
+        "Run", "Step", "__version__", "autolog", "canary", "current_run", "current_step", "emit", "flush", "log_metrics", "run",
+        "stats", "step", "wrap",
     ]  # fmt: skip
     assert all(hasattr(quantum_mlops, name) for name in quantum_mlops.__all__)
 

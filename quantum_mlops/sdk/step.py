@@ -1,0 +1,216 @@
+"""Steps of a training: numbers that jobs and metrics carry, and what each step took.
+
+The next step is the one that `run.step` names, where that has not ended yet; else the one after it. A step that
+begins ends the one before it, so steps never nest; ending, each tells what was submitted in it.
+"""
+
+import operator
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from quantum_mlops.events import GradientStatistics, MetricLogged
+from quantum_mlops.events.metric import NonFinite
+from quantum_mlops.sdk.entry import Item
+from quantum_mlops.sdk.expectation import Expectation
+from quantum_mlops.sdk.gradient import CopiedGradient, copy_gradient, describe_gradient
+from quantum_mlops.sdk.notice import describe
+from quantum_mlops.sdk.scalars import split_finite
+from quantum_mlops.sdk.tally import Counts, Tally
+
+if TYPE_CHECKING:
+    from quantum_mlops.sdk.recorder import Recorder
+    from quantum_mlops.sdk.run import Run
+
+_KIND = "metric.logged"
+_BYTES = 512
+
+
+def named(loss: object, values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values by name, the loss among them where there is one."""
+    return values if loss is None else {"loss": loss, **values}
+
+
+def counted_values(counts: Counts, expected: int | None, *, is_watched: bool) -> dict[str, float]:
+    """Return what a step took, as values of a metric; what nobody knows is missing.
+
+    `is_watched` tells that the jobs of this run are seen at all: else none is no number of jobs.
+
+    >>> counted_values(Counts(jobs=1, executions=12, shots=12000), 16, is_watched=True)
+    {'executions': 12.0, 'executions_expected': 16.0, 'jobs': 1.0, 'shots': 12000.0}
+    >>> counted_values(Counts(), None, is_watched=True), counted_values(Counts(), 16, is_watched=False)
+    ({}, {'executions_expected': 16.0})
+    """
+    theory = expected if expected is not None else counts.expected or None
+    values: dict[str, float] = {}
+    if is_watched and (counts.jobs or theory is not None):
+        values["executions"] = float(counts.executions)
+    if theory is not None:
+        values["executions_expected"] = float(theory)
+    if counts.jobs:
+        values["jobs"] = float(counts.jobs)
+    if counts.shots:
+        values["shots"] = float(counts.shots)
+    for currency, amount in counts.costs:
+        values[f"cost_estimated_{currency.lower()}"] = float(amount)
+    if counts.costs and counts.priced < counts.jobs:
+        values["jobs_unpriced"] = float(counts.jobs - counts.priced)
+    return values
+
+
+class Steps:
+    """The steps of one run. `tally` counts what is submitted now; `counted` is whether anything ever was."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.open: Step | None = None
+        self.ended: int | None = None
+        self.counted = False
+
+    def next(self, at: int | None) -> int:
+        """Return the number of the step at hand, or of the next where `run.step`, given as `at`, has ended."""
+        if at is None:
+            return 0
+        return at + 1 if at == self.ended else at
+
+
+class Step:
+    """One step of a run; made by `quantum_mlops.step`. Nothing here raises or blocks.
+
+    Used with `with`, or ended by the step that comes after it. `begun`: what was submitted since the last step
+    ended belongs to this one.
+    """
+
+    def __init__(
+        self,
+        recorder: "Recorder",
+        run: "Run",
+        number: int | None = None,
+        expected: int | None = None,
+        *,
+        begun: bool = False,
+    ) -> None:
+        self.expected = expected
+        self.run = run
+        self._recorder = recorder
+        steps = run.steps
+        if steps.open is not None:
+            steps.open.end()
+        self.number = steps.next(run.step) if number is None else operator.index(number)
+        run.step = self.number
+        if not begun:
+            steps.tally = Tally()
+        self.tally = steps.tally
+        steps.open = self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody ended it yet."""
+        return self.run.steps.open is self
+
+    def log(self, *, loss: object = None, gradient: object = None, **values: object) -> bool:
+        """Log the loss, the gradient and other numbers of this step at once; return whether they were queued.
+
+        The gradient is any array-like of real numbers, or `GradientStatistics`; it is copied, and reduced to its
+        norm, mean, variance and largest component in the recorder's thread.
+        """
+        return self._tell(named(loss, values), gradient, None)
+
+    def end(self, *, loss: object = None, gradient: object = None, **values: object) -> bool:
+        """End the step: tell what is given, and what was submitted in it. Nothing happens where it has ended."""
+        steps = self.run.steps
+        if steps.open is not self:
+            return False
+        steps.open = None
+        steps.ended = self.number
+        steps.tally = Tally()
+        return self._tell(named(loss, values), gradient, self.tally)
+
+    def drop(self) -> None:
+        """Forget a step in which nothing happened: the one before it stays the run's."""
+        if self.is_open:
+            self.run.steps.open = None
+            self.run.step = self.run.steps.ended
+
+    def _tell(self, values: Mapping[str, object], gradient: object, tally: Tally | None) -> bool:
+        recorder, run, expected = self._recorder, self.run, self.expected
+        if not recorder.start():
+            return False
+        finite: dict[str, float] = {}
+        nonfinite: dict[str, NonFinite] = {}
+        copied: CopiedGradient | GradientStatistics | None = None
+        try:
+            finite, nonfinite, refused = split_finite(values)
+            if refused:
+                recorder.report("invalid", _KIND, TypeError(f"no number: {', '.join(refused[:10])}"))
+            if gradient is not None:
+                copied = gradient if isinstance(gradient, GradientStatistics) else copy_gradient(gradient)
+        except Exception as error:  # noqa: BLE001 - numbers and arrays of foreign libraries may do anything: counted
+            recorder.report("invalid", _KIND, error)
+        if tally is None and copied is None and not finite and not nonfinite:
+            return False
+
+        def build() -> list[Item]:
+            counts = {}
+            if tally is not None:
+                counts = counted_values(tally.total(), expected, is_watched=run.steps.counted)
+            statistics, unknown = _statistics(copied)
+            if not counts and not finite and not nonfinite and not unknown and statistics is None:
+                return []
+            data = MetricLogged(values=counts | finite, nonfinite=nonfinite | unknown, gradient=statistics)
+            return [Item(_KIND, data)]
+
+        size_bytes = _BYTES + (copied.size_bytes if isinstance(copied, CopiedGradient) else 0)
+        return recorder.defer(build, size_bytes=size_bytes, context={"step": self.number}, type=_KIND, run=run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def __repr__(self) -> str:
+        return f"<Step {self.number} of {self.run!r}>"
+
+
+def take_step(
+    recorder: "Recorder",
+    number: int | None,
+    values: Mapping[str, object],
+    gradient: object,
+    expectation: Expectation,
+) -> Step:
+    """Begin a step of the current run; with values or a gradient end the one at hand. Never raises."""
+    run = recorder.runs.current() or recorder.runs.implicit(recorder)
+    try:
+        if number is not None:
+            number = operator.index(number)
+    except Exception as error:  # noqa: BLE001 - the user's number: counted, and the run's own is taken
+        recorder.report("invalid", _KIND, error)
+        number = None
+    try:
+        expected = expectation.executions()
+    except Exception as error:  # noqa: BLE001 - the user's parameters or method: said, and nothing is expected
+        recorder.notices.once(f"expectation {describe(error)}", f"no expected executions: {describe(error)}")
+        expected = None
+    if not values and gradient is None:
+        return Step(recorder, run, number, expected)
+    step = run.steps.open
+    if step is None or (number is not None and number != step.number):
+        step = Step(recorder, run, number, expected, begun=True)
+    elif expected is not None:
+        step.expected = expected
+    step.end(gradient=gradient, **values)
+    run.step = step.number + 1
+    return step
+
+
+def _statistics(
+    gradient: CopiedGradient | GradientStatistics | None,
+) -> tuple[GradientStatistics | None, dict[str, NonFinite]]:
+    if gradient is None or isinstance(gradient, GradientStatistics):
+        return gradient, {}
+    statistics, unknown = describe_gradient(gradient.components())
+    return statistics, {} if unknown is None else {"gradient_norm": unknown}
