@@ -18,6 +18,7 @@ from qml_daemon.http.report import report_http
 from qml_daemon.kafka.report import report_log
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
+from qml_daemon.price_report import report_prices
 from qml_daemon.shipping.kafka_report import report_kafka
 from qml_daemon.shipping.report import report_shipping
 from qml_daemon.shipping.service_report import report_service
@@ -71,7 +72,7 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
     shipping = (*report_shipping(config.spool_dir), *report_service(environ), *report_kafka(environ))
-    found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters)]
+    found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters, *report_prices(environ))]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))

@@ -19,6 +19,7 @@ from qml_daemon.cli import (
     export,
     jobs,
     kafka,
+    prices,
     purge,
     receivers,
     reload,
@@ -91,6 +92,7 @@ app.command("purge")(purge.purge_all)
 app.add_typer(kafka.app, name="kafka")
 app.add_typer(config.app, name="config")
 app.add_typer(receivers.app, name="receivers")
+app.add_typer(prices.app, name="prices")
 app.add_typer(token.app, name="token")
 app.command("version")(version.show_version)
 

@@ -67,10 +67,10 @@ class Book(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.name} {self.version}"
 
     @property
-    def newest(self) -> date | None:
-        """The last day on which a price of this book was looked up."""
-        known = [price.retrieved_at for price in self.prices if price.retrieved_at is not None]
-        return max([*known, *([] if self.retrieved_at is None else [self.retrieved_at])], default=None)
+    def oldest(self) -> date | None:
+        """The day on which the price that was looked up longest ago was; None where no day is given."""
+        days = [price.retrieved_at or self.retrieved_at for price in self.prices]
+        return min((day for day in days if day is not None), default=None)
 
 
 def parse_book(data: bytes, place: str) -> Book:
@@ -111,7 +111,9 @@ def _explain(error: msgspec.ValidationError) -> str:
     line = explain(error)
     if line.startswith("Object missing required field"):
         return f"{line.split('`')[1]} is missing; a book has name, version and [[prices]]"
-    return line
+    return line.replace("invalid decimal string", "no number; write it like 0.30").replace(
+        "invalid RFC3339 encoded date", "no day; write it like 2026-01-31"
+    )
 
 
 def _check(price: Price, path: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from importlib import resources
@@ -11,6 +11,8 @@ from typing import Self
 
 from qml_producers.prices.amount import amount_of
 from qml_producers.prices.book import MAX_BYTES, Book, Price, parse_book
+from qml_producers.prices.price_list import MAX_BYTES as LIST_BYTES
+from qml_producers.prices.price_list import parse_price_list
 from qml_producers.prices.use import Use
 from quantum_mlops.config.load import find_config_dir, is_file
 from quantum_mlops.errors import ConfigError
@@ -23,22 +25,25 @@ _MAX_LABEL = 512
 
 
 class Prices:
-    """Price books in the order of their authority. Immutable and thread-safe; does no IO after `open`."""
+    """Price books in the order of their authority, the user's `own` ones first. Immutable, thread-safe, without IO."""
 
-    def __init__(self, books: Sequence[Book]) -> None:
+    def __init__(self, books: Sequence[Book], own: int = 0) -> None:
         self.books = tuple(books)
+        self.own = own
 
     @classmethod
     def open(cls, environ: Mapping[str, str]) -> Self:
         """Return the user's own books (`QML_PRICES`, else `prices.toml` in the config folder), then the shipped ones.
 
-        `QML_PRICES` names one file or several, separated as in PATH; the first has the first word.
+        `QML_PRICES` names one file or several, separated as in PATH; the first has the first word. A file whose name
+        ends in `.csv` is Amazon's price list of Braket.
 
         Raises:
             ConfigError: a book cannot be read or is wrong; a line for each mistake.
 
         """
-        return cls([*own_books(environ), *shipped_books()])
+        own = own_books(environ)
+        return cls([*own, *shipped_books()], len(own))
 
     def estimate(self, use: Use) -> Money | None:
         """Return what a use costs, or None where no book knows or the use does not say enough. Never a guess, never 0.
@@ -50,6 +55,10 @@ class Prices:
             return None
         amount = amount_of(found[1], use)
         return None if amount is None else money_of(*found, amount)
+
+    def above_shipped(self, book: Book) -> "Prices":
+        """Return these prices with a book between the user's own and the shipped ones."""
+        return Prices([*self.books[: self.own], book, *self.books[self.own :]], self.own)
 
     def find(self, use: Use) -> tuple[Book, Price] | None:
         """Return the price of a use and its book: the most special pattern, of these the latest that has begun."""
@@ -68,12 +77,12 @@ class Prices:
         return None
 
     def old(self, today: date) -> list[str]:
-        """Return one line for each book whose prices nobody looked up for 180 days."""
+        """Return one line for each book with prices that nobody looked up for 180 days."""
         return [
-            f"the prices of {book.label} were looked up on {book.newest}, {(today - book.newest).days} days ago; "
-            f"newer ones of your own in {FILE_NAME} or {VARIABLE} come first"
+            f"prices of {book.label} were looked up {(today - book.oldest).days} days ago, on {book.oldest}; "
+            f"your own in {FILE_NAME} or {VARIABLE} come first"
             for book in self.books
-            if book.newest is not None and today - book.newest > OLD_AFTER
+            if book.oldest is not None and today - book.oldest > OLD_AFTER
         ]
 
 
@@ -91,9 +100,11 @@ def money_of(book: Book, price: Price, amount: Decimal) -> Money:
 def own_books(environ: Mapping[str, str]) -> list[Book]:
     """Return the books that the user named, or has in the config folder. Raises ConfigError."""
     if named := environ.get(VARIABLE):
-        return [_read(Path(one).expanduser(), f"{VARIABLE} names no file") for one in named.split(os.pathsep) if one]
+        return [
+            read_book(Path(one).expanduser(), f"{VARIABLE} names no file") for one in named.split(os.pathsep) if one
+        ]
     place = find_config_dir(environ) / FILE_NAME
-    return [_read(place, "no such file")] if is_file(place) else []
+    return [read_book(place)] if is_file(place) else []
 
 
 def shipped_books() -> list[Book]:
@@ -103,15 +114,18 @@ def shipped_books() -> list[Book]:
     return [parse_book(one.read_bytes(), one.name) for one in found]
 
 
-def _read(place: Path, absent: str) -> Book:
+def read_book(place: Path, absent: str = "no such file") -> Book:
+    """Return the book in a TOML file, or in Amazon's price list if its name ends in `.csv`. Raises ConfigError."""
     if not is_file(place):
         raise ConfigError(f"{place}: {absent}")
+    is_list = place.suffix.lower() == ".csv"
     try:
         with place.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read((LIST_BYTES if is_list else MAX_BYTES) + 1)
+            written = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC).date()
     except OSError as error:
         raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
-    return parse_book(data, str(place))
+    return parse_price_list(data, str(place), written) if is_list else parse_book(data, str(place))
 
 
 def _special(price: Price, device: str) -> int:
