@@ -8,6 +8,7 @@ from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.kafka_checks import check_kafka
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.matcher import parse_matcher
+from quantum_mlops.config.mqtt_checks import check_mqtt
 from quantum_mlops.config.rules import CostRule, LifecycleRule, Rules
 from quantum_mlops.config.sections import Route, Sections
 from quantum_mlops.config.threshold_checks import check_threshold
@@ -18,6 +19,7 @@ def check_sections(sections: Sections) -> Iterator[str]:
     yield from _check_rules(sections.rules)
     yield from _check_exporters(sections)
     yield from check_kafka(sections)
+    yield from check_mqtt(sections)
     if sections.route is None:
         if sections.receivers:
             name = next(iter(sections.receivers))

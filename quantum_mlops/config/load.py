@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, inspect
@@ -17,14 +17,18 @@ from quantum_mlops.config.checks import check_sections
 from quantum_mlops.config.keys import explain, find_problems, join, suggest, type_of
 from quantum_mlops.config.overlay import apply_overlay
 from quantum_mlops.config.secret_file import read_secret
-from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, HttpSection, KafkaSection, Route, Sections
+from quantum_mlops.config.sections import DEFAULT_RECEIVER, Config, HttpSection, Route, Sections
 from quantum_mlops.errors import ConfigError
 
 FILE_NAME = "quantum-mlops.toml"
 MAX_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 4096
 
+_PUBLIC_FILES = frozenset(("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ca_file"))
+"""Files of TLS: looked at as TLS does, and not for who else may read them."""
+
 Check = Callable[[Sections], Iterable[str]]
+Placed = TypeVar("Placed", bound=Struct)
 
 
 def load_config(
@@ -50,12 +54,13 @@ def load_config(
     sections = _convert(tree, problems)
     folder = Path.cwd() if found is None else found.parent
     receivers: dict[str, dict[str, Struct]] = {}
-    kafka = None
+    kafka = mqtt = None
     if sections is not None:
         receivers = _type_receivers(sections, kinds, folder, problems)
         for check in (check_sections, *checks):
             problems += check(sections)
-        kafka = _place_kafka(sections.kafka, folder, problems)
+        kafka = _place_files(sections.kafka, "kafka", folder, problems)
+        mqtt = _place_files(sections.mqtt, "mqtt", folder, problems)
     if sections is None or problems:
         place = "" if found is None else f"{found}: "
         raise ConfigError("\n".join(place + line for line in dict.fromkeys(problems)))
@@ -68,6 +73,7 @@ def load_config(
         rules=sections.rules,
         log=sections.log,
         kafka=kafka,
+        mqtt=mqtt,
         http=_place_tokens(sections.http, folder),
         exporters=sections.exporters,
         state_dir=state_dir,
@@ -81,23 +87,23 @@ def _place_tokens(section: HttpSection, folder: Path) -> HttpSection:
     return msgspec.structs.replace(section, tokens_file=str(_absolute(section.tokens_file, folder)))
 
 
-def _place_kafka(section: KafkaSection | None, folder: Path, problems: list[str]) -> KafkaSection | None:
+def _place_files(section: Placed | None, name: str, folder: Path, problems: list[str]) -> Placed | None:
     """Return the section with absolute paths; a file that cannot be read, or a secret open to others, is a problem."""
     if section is None:
         return None
     placed = {}
-    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "sasl_password_file", "oauth_token_file"):
-        if not (text := getattr(section, name)):
+    for key in (key for key in section.__struct_fields__ if key in _PUBLIC_FILES or key.endswith("_file")):
+        if not (text := getattr(section, key)):
             continue
         place = _absolute(text, folder)
-        placed[name] = str(place)
+        placed[key] = str(place)
         try:
-            if name.startswith("ssl_"):
+            if key in _PUBLIC_FILES:
                 place.read_bytes()
             else:
-                read_secret(place, f"kafka.{name}")
+                read_secret(place, f"{name}.{key}")
         except OSError as error:
-            problems.append(f"kafka.{name}: cannot read {place}: {error.strerror}")
+            problems.append(f"{name}.{key}: cannot read {place}: {error.strerror}")
         except ConfigError as error:
             problems.append(str(error))
     return msgspec.structs.replace(section, **placed)

@@ -78,6 +78,24 @@ class KafkaSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_timeout: Duration = "10s"
 
 
+class MqttSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The bridge: events that emitters publish on an MQTT broker. The password stands in a file.
+
+    `topics` say whose events are taken; the project is the topic's. The broker keeps what comes while the daemon
+    is away for `session_expiry`, under `client_id`: another daemon on the same broker needs another one.
+    `receive_maximum` messages are under way at most before the log has them.
+    """
+
+    url: Annotated[str, Meta(min_length=1)]
+    user: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    topics: list[str] = field(default_factory=lambda: ["qml/v1/+/events"])
+    client_id: str = "quantum-mlops"
+    session_expiry: Duration = "7d"
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 500
+
+
 class HttpSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The daemon's HTTP service. `listen` is `host:port`, port 0 any free one, or `off`.
 
@@ -115,6 +133,7 @@ class Sections(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rules: Rules = Rules()
     log: LogSection = LogSection()
     kafka: KafkaSection | None = None
+    mqtt: MqttSection | None = None
     http: HttpSection = HttpSection()
     exporters: ExportersSection = ExportersSection()
     state: FolderSection = FolderSection()
@@ -126,7 +145,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     `path` is None where no file was found and the defaults are in force. `receivers` maps a name to
     its kinds and their typed settings; at least the route's receiver exists. `kafka` is there where
-    `log.kind` is `kafka`, its files with absolute paths.
+    `log.kind` is `kafka`, `mqtt` where there is a bridge; their files with absolute paths.
     """
 
     path: Path | None
@@ -139,3 +158,4 @@ class Config(Struct, frozen=True, kw_only=True):
     state_dir: Path
     spool_dir: Path
     kafka: KafkaSection | None = None
+    mqtt: MqttSection | None = None

@@ -51,8 +51,9 @@ def autolog(project: str | None = None, target: str | None = None) -> "Callable[
 
     Idempotent: a second call returns the same handle. `project` owns the events (else `QML_PROJECT`,
     else "default"); `target` says where they go: `spool:` (the default folder), `spool:/path`, a
-    service at `https://host` (its token comes from `QML_TOKEN` or `QML_TOKEN_FILE`), or Kafka at
-    `kafka://host:9092` (what it needs besides comes from `QML_KAFKA_...`).
+    service at `https://host` (its token comes from `QML_TOKEN` or `QML_TOKEN_FILE`), Kafka at
+    `kafka://host:9092` or an MQTT broker at `mqtts://host` (what these need besides comes from `QML_KAFKA_...` and
+    `QML_MQTT_...`).
     The handle is called, or used as a context manager. Loads the instrumentations that are installed;
     imports no quantum SDK.
     """

@@ -16,7 +16,7 @@ from quantum_mlops.errors import ConfigError
 
 DEFAULT_PROJECT = "default"
 FLUSH_SECONDS = 5.0
-_SHIPPED = ("http://", "https://", "kafka://")
+_SHIPPED = ("http://", "https://", "kafka://", "mqtt://", "mqtts://")
 _MAX_LABEL = 512
 _MAX_FLUSH_SECONDS = 3600.0
 _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
@@ -25,7 +25,7 @@ _SWITCH = {"": False, "0": False, "false": False, "no": False, "1": True, "true"
 class Settings(Struct, frozen=True, kw_only=True):
     """`spool` is the folder of the segments, `project` the owner of the events.
 
-    `target` is the address of the service, or of Kafka, that they are shipped to, None where a daemon
+    `target` is the address of the service, of Kafka or of an MQTT broker, that they are shipped to, None where a daemon
     reads the folder. The end of the program waits at most `flush_seconds` for the service.
     """
 
@@ -83,7 +83,7 @@ def _spool(target: str, environ: Mapping[str, str]) -> str:
         shown = f"{scheme}:..." if colon else target
         raise ConfigError(
             f"target {shown!r}: possible are spool:, spool:/absolute/path, http://host:8765, https://host, "
-            "kafka://host:9092"
+            "kafka://host:9092, mqtt://host:1883, mqtts://host:8883"
         )
     if path:
         if not path.startswith("/") or path.startswith("//"):

@@ -60,8 +60,8 @@ class Outbound:
 
 def _start(settings: Settings, target: str, nonce: str, notices: Notices) -> "Shipper | None":
     # Imported here: http.client, ssl and asyncio only where something is sent.
-    from quantum_mlops.shipping.address import Address, Credential, parse_target  # noqa: PLC0415
-    from quantum_mlops.shipping.connection import make_connection  # noqa: PLC0415
+    from quantum_mlops.shipping.address import parse_target  # noqa: PLC0415
+    from quantum_mlops.shipping.connection import find_exposed, make_connection  # noqa: PLC0415
     from quantum_mlops.shipping.heads import ProcessSource  # noqa: PLC0415
     from quantum_mlops.shipping.shipment import Shipment  # noqa: PLC0415
     from quantum_mlops.shipping.shipper import Shipper  # noqa: PLC0415
@@ -69,9 +69,9 @@ def _start(settings: Settings, target: str, nonce: str, notices: Notices) -> "Sh
     folder = Path(settings.spool)
     try:
         address = parse_target(target)
-        if isinstance(address, Address) and address.is_open and Credential(os.environ).is_set:
-            say(f"the token for {address} travels unencrypted: use https:// outside of this machine")
-        client = make_connection(address, os.environ)
+        if exposed := find_exposed(address, os.environ):
+            say(exposed)
+        client = make_connection(address, os.environ, folder)
         shipment = Shipment(folder, client, time.time_ns, notices.again)
         own = random.Random()  # noqa: S311 - jitter; the host's random numbers stay what its seed makes them
         shipper = Shipper(ProcessSource(folder, nonce), shipment, client, notices.again, own.random)

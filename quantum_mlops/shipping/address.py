@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from quantum_mlops.config import mqtt_address
+from quantum_mlops.config.mqtt_address import MqttAddress, parse_mqtt_address
 from quantum_mlops.errors import ConfigError
 from quantum_mlops.shipping.kafka.address import SCHEME, KafkaAddress, parse_kafka_address
 
-TARGETS = ("http://", "https://", f"{SCHEME}://")
+TARGETS = ("http://", "https://", f"{SCHEME}://", *mqtt_address.TARGETS)
 DEFAULT_PORT = {"http": 8765, "https": 443}
 OUTGOING = ".to-"
 EVENTS_PATH = "/api/v1/events"
@@ -67,13 +69,18 @@ class Address(Struct, frozen=True):
             return False
 
 
-def parse_target(text: str) -> Address | KafkaAddress:
-    """Return the address of a service, or of a Kafka cluster: `kafka://host:9092`.
+Target = Address | KafkaAddress | MqttAddress
+
+
+def parse_target(text: str) -> Target:
+    """Return the address of a service, of a Kafka cluster (`kafka://host:9092`) or of an MQTT broker (`mqtt://host`).
 
     Raises:
-        ConfigError: as `parse_address` and `parse_kafka_address`.
+        ConfigError: as `parse_address`, `parse_kafka_address` and `parse_mqtt_address`.
 
     """
+    if text.lower().startswith(mqtt_address.TARGETS):
+        return parse_mqtt_address(text)
     return parse_kafka_address(text) if text.lower().startswith(f"{SCHEME}://") else parse_address(text)
 
 
@@ -101,7 +108,7 @@ def parse_address(text: str) -> Address:
     return Address(parts.scheme, host, DEFAULT_PORT[parts.scheme] if port is None else port, parts.path.rstrip("/"))
 
 
-def outgoing_folder(spool: Path, address: Address | KafkaAddress, project: str, topics: str = "") -> Path:
+def outgoing_folder(spool: Path, address: Target, project: str, topics: str = "") -> Path:
     """Return where events for a service wait: one folder for each service, project and user.
 
     In Kafka's case `topics` is the prefix of the topics that they are for.

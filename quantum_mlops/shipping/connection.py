@@ -1,18 +1,20 @@
 """What every way of sending has in common, and which one an address asks for."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
-from quantum_mlops.shipping.address import Address, Credential
+from quantum_mlops.config.mqtt_address import MqttAddress
+from quantum_mlops.shipping.address import Address, Credential, Target
 from quantum_mlops.shipping.answer import Rejected
 from quantum_mlops.shipping.kafka.address import KafkaAddress
 
 
 class Connection(Protocol):
-    """A service or a Kafka cluster. Not thread-safe; opens itself at the first post."""
+    """A service, a Kafka cluster or an MQTT broker. Not thread-safe; opens itself at the first post."""
 
     @property
-    def address(self) -> Address | KafkaAddress:
+    def address(self) -> Target:
         """Where it leads; as text it begins each line that is said of it."""
         ...
 
@@ -36,13 +38,29 @@ class Connection(Protocol):
         ...
 
 
-def make_connection(address: Address | KafkaAddress, environ: Mapping[str, str]) -> Connection:
-    """Return the client for an address, not connected; secrets are found by `environ`."""
+def make_connection(address: Target, environ: Mapping[str, str], folder: Path | None = None) -> Connection:
+    """Return the client for an address, not connected; secrets are found by `environ`, `folder` is the spool."""
     # Imported here: each kind brings its own protocol.
     if isinstance(address, KafkaAddress):
         from quantum_mlops.shipping.kafka.client import KafkaClient  # noqa: PLC0415
 
         return KafkaClient(address, environ)
+    if isinstance(address, MqttAddress):
+        from quantum_mlops.shipping.mqtt.client import MqttClient  # noqa: PLC0415
+
+        return MqttClient(address, environ, folder)
     from quantum_mlops.shipping.client import Client  # noqa: PLC0415
 
     return Client(address, Credential(environ))
+
+
+def find_exposed(address: Target, environ: Mapping[str, str]) -> str | None:
+    """Return what to tell the user where others could read a secret on the wire, else None."""
+    if isinstance(address, Address) and address.is_open and Credential(environ).is_set:
+        return f"the token for {address} travels unencrypted: use https:// outside of this machine"
+    if isinstance(address, MqttAddress) and address.is_open:
+        from quantum_mlops.shipping.mqtt.access import Access  # noqa: PLC0415 - brings TLS
+
+        if Access.from_environ(environ).has_secret:
+            return f"the password for {address} travels unencrypted: use mqtts:// outside of this machine"
+    return None

@@ -31,8 +31,8 @@ def emit_events(
     A line is {"type": ..., "data": {...}} and may have time, runid, step, subject and the other
     attributes of an event. Types are those of the contract ("metric.logged", "job.completed") or
     your own ("com.example.note"). A bad line is named with its number, the others are sent.
-    Everything is in the spool first; a service or Kafka gets it from there (QML_TOKEN, QML_KAFKA_...,
-    QML_FLUSH_SECONDS).
+    Everything is in the spool first; a service, Kafka or MQTT gets it from there (QML_TOKEN, QML_KAFKA_...,
+    QML_MQTT_..., QML_FLUSH_SECONDS).
 
     \b
     Exit codes: 0 all is sent, 1 something waits in the spool, 2 a line or an option is wrong.
@@ -43,6 +43,7 @@ def emit_events(
       echo '{"type": "com.example.note", "data": {"text": "cooled down"}}' | quantum-mlops emit -p iris
       tail -f train.jsonl | quantum-mlops emit --run "$SLURM_JOB_ID" --target https://monitor.example
       quantum-mlops emit --type com.example.note --target kafka://broker-1:9092
+      quantum-mlops emit --type com.example.note --target mqtts://broker.lab
     """
     from qml_daemon.emission import Emission, new_nonce, read_lines
     from quantum_mlops.errors import UserError

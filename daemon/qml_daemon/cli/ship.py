@@ -16,19 +16,21 @@ def ship_spool(
         typer.Option("--spool", metavar="DIR", help="The spool to ship; else where this user's programs write."),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", "-t", metavar="URL", help="The service or Kafka; else QML_TARGET.")
+        str | None,
+        typer.Option("--target", "-t", metavar="URL", help="The service, Kafka or MQTT broker; else QML_TARGET."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when all that can be read is sent.")] = False,
     give_up_after: Annotated[
         float, typer.Option("--give-up-after", min=0, help="With --once: seconds to try a service that is away.")
     ] = 60.0,
 ) -> int:
-    """Ship a spool to a service or to Kafka, also what dead processes left in it; until SIGTERM or Ctrl-C, or --once.
+    """Ship a spool to a service, Kafka or MQTT, also what the dead left in it; until SIGTERM or Ctrl-C, or --once.
 
     \b
     A segment is removed when the service has it and its writer is gone or went on to the next.
     What the service rejects is kept in DIR/.shipping/rejected.jsonl. Refused while a daemon reads DIR.
-    The token comes from QML_TOKEN or QML_TOKEN_FILE, what Kafka needs from QML_KAFKA_..., never from an argument.
+    The token comes from QML_TOKEN or QML_TOKEN_FILE, what Kafka and MQTT need from QML_KAFKA_... and QML_MQTT_...,
+    never from an argument.
 
     \b
     Exit codes: 0 all is sent, 1 something is left, 2 a mistake that waiting does not mend (token, address).
@@ -38,6 +40,7 @@ def ship_spool(
       quantum-mlops ship --target https://monitor.example --spool /var/spool/quantum-mlops
       quantum-mlops ship --once --give-up-after 300 --target https://monitor.example
       quantum-mlops ship --target kafka://broker-1:9092,broker-2:9092
+      quantum-mlops ship --target mqtts://broker.lab
       QML_TOKEN_FILE=/run/secrets/qml quantum-mlops ship --spool /shared/spool --target http://monitor:8765
     """
     from qml_daemon.shipping.sidecar import Sidecar
@@ -49,7 +52,8 @@ def ship_spool(
     place = target or os.environ.get("QML_TARGET", "")
     if not place.startswith(TARGETS):
         raise UserError(
-            "ship needs the address of a service: --target https://host or kafka://host:9092, or QML_TARGET"
+            "ship needs the address of a service: --target https://host, kafka://host:9092 or mqtts://host, "
+            "or QML_TARGET"
         )
     address = parse_target(place)
     folder = spool or Path(read_settings(os.environ, None, place).spool)
@@ -62,7 +66,7 @@ def ship_spool(
     def say(text: str) -> None:
         print(f"quantum-mlops ship: {text}", file=sys.stderr, flush=True)
 
-    sidecar = Sidecar(folder, make_connection(address, os.environ), say)
+    sidecar = Sidecar(folder, make_connection(address, os.environ, folder), say)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         sidecar.stop.set()

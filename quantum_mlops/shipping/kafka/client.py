@@ -17,8 +17,8 @@ from quantum_mlops.shipping.kafka.loading import load
 from quantum_mlops.transports.partitioning import partition_of
 
 if TYPE_CHECKING:
-    from quantum_mlops.shipping.kafka.loop import OwnLoop
     from quantum_mlops.shipping.kafka.outbox import Outbox, Outgoing
+    from quantum_mlops.shipping.loop import OwnLoop
 
 BATCH_BYTES = 900 * 1024  # before compression; a broker takes 1 MiB after it by default
 
@@ -122,9 +122,9 @@ class KafkaClient:
             missing = MissingExtraError("sending to Kafka", "kafka")
             raise PermanentError(f"cannot be reached from here: {missing}") from None
         from quantum_mlops.shipping.kafka.answer import judge  # noqa: PLC0415 - loaded
-        from quantum_mlops.shipping.kafka.loop import OwnLoop  # noqa: PLC0415 - loaded
         from quantum_mlops.shipping.kafka.outbox import open_outbox  # noqa: PLC0415 - loaded
         from quantum_mlops.shipping.kafka.quiet import keep_quiet  # noqa: PLC0415 - loaded
+        from quantum_mlops.shipping.loop import OwnLoop  # noqa: PLC0415 - loaded
         from quantum_mlops.transports.kafka.settings import KafkaSettings  # noqa: PLC0415 - loaded
         from quantum_mlops.transports.kafka.topics import Topics  # noqa: PLC0415 - loaded
 

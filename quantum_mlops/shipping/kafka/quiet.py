@@ -11,7 +11,7 @@ import random
 import aiokafka.client
 import aiokafka.conn
 
-from quantum_mlops.shipping.kafka.loop import ClientLoop
+from quantum_mlops.shipping.loop import ClientLoop
 
 
 def keep_quiet() -> None:

@@ -118,10 +118,13 @@ def test_what_waiting_does_not_mend_is_exit_code_2(ship, record, service, spool,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ship"], "ship needs the address of a service: --target https://host or kafka://host:9092, or QML_TARGET"),
+        (
+            ["ship"],
+            "ship needs the address of a service: --target https://host, kafka://host:9092 or mqtts://host, or QML_TARGET",
+        ),
         (
             ["ship", "--target", "spool:"],
-            "ship needs the address of a service: --target https://host or kafka://host:9092, or QML_TARGET",
+            "ship needs the address of a service: --target https://host, kafka://host:9092 or mqtts://host, or QML_TARGET",
         ),
         (["ship", "--target", "https://a:b@h", "--spool", "/"], "a secret does not belong into an address"),
         (["ship", "--target", "https://h", "--spool", "/no/such"], "/no/such: no such folder"),

@@ -177,7 +177,7 @@ def test_one_variable_makes_every_call_a_no_op(script, tmp_path):
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({"QML_TARGET": "amqp://h:1"}, "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092; nothing is recorded"),
+        ({"QML_TARGET": "amqp://h:1"}, "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092, mqtt://host:1883, mqtts://host:8883; nothing is recorded"),
         ({"QML_DISABLED": "maybe"}, "QML_DISABLED is 'maybe': use 1 to switch the SDK off, 0 to leave it on; nothing is recorded"),
     ],
 )  # fmt: skip

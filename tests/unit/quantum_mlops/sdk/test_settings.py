@@ -44,7 +44,7 @@ def test_one_variable_switches_everything_off(text, enabled):
         ({"QML_DISABLED": "perhaps"}, "QML_DISABLED is 'perhaps': use 1 to switch the SDK off, 0 to leave it on"),
         (
             {"QML_TARGET": "amqp://me:secret@h:1"},
-            "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092",
+            "target 'amqp:...': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092, mqtt://host:1883, mqtts://host:8883",
         ),
         (
             {"QML_TARGET": "kafka://me:secret@h:1"},
@@ -52,7 +52,7 @@ def test_one_variable_switches_everything_off(text, enabled):
         ),
         (
             {"QML_TARGET": "spool"},
-            "target 'spool': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092",
+            "target 'spool': possible are spool:, spool:/absolute/path, http://host:8765, https://host, kafka://host:9092, mqtt://host:1883, mqtts://host:8883",
         ),
         (
             {"QML_TARGET": "https://me:secret@h"},

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quantum_mlops.shipping.kafka.loop import OwnLoop
 from quantum_mlops.shipping.kafka.quiet import keep_quiet
+from quantum_mlops.shipping.loop import OwnLoop
 
 
 @pytest.fixture
