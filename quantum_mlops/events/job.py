@@ -79,10 +79,12 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job, as far as its emitter knows it; `job_id` is ours and names the job everywhere.
 
     `shots_requested` and `shots_executed` are per circuit execution, `executions` counts those.
+    `gradient_method` is how the SDK takes gradients of what it executes ("parameter-shift", "adjoint"), where it says so.
     `role` is "canary" for the reference executions that the SDK adds, else null. `qpu_seconds` is how long the
     device executed or what it charges, by the provider; `queue_seconds` how long the job waited, by the provider's
     times or by the status changes that were seen; `predicted_queue_seconds` and `predicted_execution_seconds` what
-    the provider foretold at submission.
+    the provider foretold at submission. `warnings` say what is wrong with the job though it may complete: a stable
+    code, a colon, and of what ("wrong-bits: BackendSamplerV2 over IonQ").
     """
 
     job_id: Name
@@ -91,6 +93,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     provider_job_id: Label | None = None
     session_id: Label | None = None
     primitive: Label | None = None
+    gradient_method: Label | None = None
     role: Label | None = None
     circuits: list[Circuit] = field(default_factory=list)
     footprint: Footprint | None = None
@@ -110,6 +113,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     failure: Failure | None = None
     mitigation: dict[str, str] = field(default_factory=dict)
     status_text: Label | None = None
+    warnings: list[Label] = field(default_factory=list)
 
 
 class Session(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
