@@ -79,7 +79,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job, as far as its emitter knows it; `job_id` is ours and names the job everywhere.
 
     `shots_requested` and `shots_executed` are per circuit execution, `executions` counts those.
-    `gradient_method` is how the SDK takes gradients of what it executes ("parameter-shift", "adjoint"), where it says so.
+    `gradient_method` is how the SDK takes gradients of what it executes ("parameter-shift", "adjoint"), if it says so.
     `role` is "canary" for the reference executions that the SDK adds, else null. `qpu_seconds` is how long the
     device executed or what it charges, by the provider; `queue_seconds` how long the job waited, by the provider's
     times or by the status changes that were seen; `predicted_queue_seconds` and `predicted_execution_seconds` what

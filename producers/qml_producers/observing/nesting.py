@@ -22,7 +22,10 @@ class Call(Protocol):
 
 
 class Nested:
-    """Marks a thread inside a job, whose own jobs are not the user's."""
+    """Marks a thread inside a job, whose own jobs are not the user's; `job_id` is the user's, where it is known."""
+
+    def __init__(self, job_id: str | None = None) -> None:
+        self.job_id = job_id
 
     def claim(self, job: Any) -> bool:  # noqa: ARG002
         """Return False."""
@@ -42,11 +45,13 @@ def submit(wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     call = INSIDE.get()
     if call is None:
         return wrapped(*args, **kwargs)
-    reporter = call if call.claim(instance) else NESTED
+    is_claimed = call.claim(instance)
+    reporter = call if is_claimed else NESTED
+    mark = Nested(instance.job_id()) if is_claimed else call if isinstance(call, Nested) else NESTED
     function = instance._function  # noqa: SLF001 (the job's only way to say what it runs)
 
     def inside(*arguments: Any, **options: Any) -> Any:
-        INSIDE.set(NESTED)  # the thread is the job's own and ends with it
+        INSIDE.set(mark)  # the thread is the job's own and ends with it
         return reporter.around(function, arguments, options)
 
     instance._function = inside  # noqa: SLF001

@@ -1,0 +1,44 @@
+"""The entry point `quantum_mlops.instrumentations`: ionq. Imports no SDK until qiskit-ionq itself is there."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qml_producers.ionq.observer import Observer
+    from quantum_mlops.sdk.recorder import Recorder
+
+
+class IonqInstrumentation:
+    """Observes the jobs of IonQ's backends for Qiskit; see `quantum_mlops.sdk.instrumentation`."""
+
+    name = "ionq"
+    modules = ("qiskit_ionq",)
+
+    def __init__(self) -> None:
+        self._observers: dict[int, Observer] = {}
+
+    def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
+        """Wrap the methods of qiskit_ionq; return the undo."""
+        from qml_producers.ionq.hooks import install  # noqa: PLC0415 - loads Qiskit
+
+        return install(self._observer(recorder), module)
+
+    def make_canary(self, recorder: "Recorder", circuit: object, every: int, shots: int, name: str | None) -> None:
+        """Return None: a canary runs on a sampler."""
+
+    def wrap(self, recorder: "Recorder", primitive: object) -> Any:
+        """Return an observed stand-in for one of IonQ's backends, without patching; None where it is none."""
+        if not primitive.__class__.__module__.startswith("qiskit_ionq."):
+            return None
+        from qml_producers.ionq.wrapper import wrap_backend  # noqa: PLC0415
+
+        return wrap_backend(primitive, self._observer(recorder))
+
+    def _observer(self, recorder: "Recorder") -> "Observer":
+        from qml_producers.ionq.observer import Observer  # noqa: PLC0415
+
+        known = self._observers.get(id(recorder))
+        if known is None or known.recorder is not recorder:
+            known = self._observers[id(recorder)] = Observer(recorder)
+        return known

@@ -1,0 +1,165 @@
+"""From submissions and sights to the contract's structs."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from qiskit import QuantumCircuit
+
+from qml_producers.ionq.outcomes import packed
+from qml_producers.ionq.submissions import Submission
+from qml_producers.observing.door import Sight
+from qml_producers.prices import Prices, Use
+from qml_producers.qiskit.circuits import CircuitFacts, CircuitReader
+from quantum_mlops.events import Circuit, Cost, Failure, Job, Money, Outcomes, Register, ShotsMeasured
+
+PROVIDER = "ionq"
+PRIMITIVE = "backend.run"
+Measured = Mapping[str, int]
+
+_MAX_CIRCUITS = 64  # described in one job event
+_MAX_PARTS = 256  # events of one job
+_MAX_LABEL = 512
+_NO_GATES = frozenset({"measure", "barrier", "id", "delay"})
+
+
+class JobReader:
+    """Makes the structs of jobs. For one thread: the writer's."""
+
+    def __init__(self, report: Callable[[BaseException], None], prices: Prices | None = None) -> None:
+        self._report = report
+        self._circuits = CircuitReader()
+        self._prices = prices
+        self._looked_for_prices = prices is not None
+
+    def created(self, submission: Submission) -> Job:
+        """Return the data of `job.created`."""
+        facts = self._describe(submission)
+        estimated = self._estimate(submission, len(facts))
+        submission.call.price(estimated)
+        return Job(
+            job_id=submission.job_id,
+            provider=PROVIDER,
+            backend=submission.backend,
+            provider_job_id=submission.job_id,
+            session_id=submission.session_id,
+            primitive=PRIMITIVE,
+            circuits=_distinct(facts),
+            shots_requested=submission.shots,
+            executions=len(facts),
+            submit_seconds=submission.submit_seconds,
+            cost=None if estimated is None else Cost(estimated=estimated),
+            mitigation=submission.mitigation,
+            warnings=submission.warnings,
+        )
+
+    def measured(self, submission: Submission, results: Iterable[Measured]) -> Iterator[ShotsMeasured]:
+        """Yield the data of `shots.measured`, circuit by circuit."""
+        facts = self._describe(submission)
+        for number, (fact, registers, counts) in enumerate(zip(facts, submission.registers, results, strict=False)):
+            found = packed(counts)
+            if fact is None or found is None or number >= _MAX_PARTS:
+                continue
+            shots, outcomes = found
+            yield ShotsMeasured(
+                job_id=submission.job_id,
+                backend=submission.backend,
+                provider=PROVIDER,
+                pub=number,
+                circuit=fact.circuit.identity,
+                circuit_name=fact.circuit.name,
+                registers=[Register(name=name[:_MAX_LABEL], bits=bits) for name, bits in registers],
+                shots=shots,
+                outcomes=outcomes if isinstance(outcomes, Outcomes) else None,
+                statistics=None if isinstance(outcomes, Outcomes) else outcomes,
+            )
+
+    def _describe(self, submission: Submission) -> list[CircuitFacts | None]:
+        """Return the facts of each circuit, None where it cannot be read; the copies are let go."""
+        if submission.facts is None:
+            submission.registers = [[(reg.name, reg.size) for reg in each.cregs] for each, _ in submission.circuits]
+            submission.gates = _gates(circuit for circuit, _ in submission.circuits)
+            submission.facts = []
+            for circuit, key in submission.circuits:
+                try:
+                    submission.facts.append(self._circuits.read(circuit, key))
+                except Exception as error:  # noqa: BLE001 - a gate of the user's own may do anything: counted
+                    submission.facts.append(None)
+                    self._report(error)
+            submission.circuits = []
+        return submission.facts
+
+    def _estimate(self, submission: Submission, executions: int) -> Money | None:
+        if not self._looked_for_prices:
+            self._looked_for_prices = True
+            try:
+                self._prices = Prices.open(os.environ)
+            except Exception as error:  # noqa: BLE001 - a book that cannot be read: counted once, no estimates
+                self._report(error)
+        if self._prices is None:
+            return None
+        singles, pairs = submission.gates or (None, None)
+        return self._prices.estimate(
+            Use(
+                provider=PROVIDER,
+                device=submission.backend,
+                at=submission.submitted or datetime.now(UTC),
+                executions=executions,
+                shots=submission.shots,
+                one_qubit_gates=singles,
+                two_qubit_gates=pairs,
+                error_mitigation=submission.is_mitigated,
+            )
+        )
+
+
+def seen(submission: Submission, sight: Sight, seconds: float | None) -> Job:
+    """Return the data of what the user's polling saw; `seconds` since the submission by our own clock, at the end."""
+    return Job(
+        job_id=submission.job_id,
+        provider=PROVIDER,
+        backend=submission.backend,
+        provider_job_id=submission.job_id,
+        shots_executed=sight.shots_executed,
+        executions=None if seconds is None else len(submission.facts or submission.circuits),
+        times=sight.times,
+        duration_seconds=seconds,
+        qpu_seconds=sight.qpu_seconds,
+        queue_seconds=sight.queue_seconds,
+        predicted_queue_seconds=sight.predicted_queue_seconds,
+        predicted_execution_seconds=sight.predicted_execution_seconds,
+        cost=sight.cost,
+        failure=sight.failure,
+        status_text=sight.status_text,
+    )
+
+
+def failed(submission: Submission, seconds: float, failure: Failure) -> Job:
+    """Return the data of `job.failed` where there was no job."""
+    return Job(
+        job_id=submission.job_id,
+        provider=PROVIDER,
+        backend=submission.backend,
+        primitive=PRIMITIVE,
+        duration_seconds=seconds,
+        failure=failure,
+    )
+
+
+def _distinct(facts: Iterable[CircuitFacts | None]) -> list[Circuit]:
+    found = {fact.circuit.identity: fact.circuit for fact in facts if fact is not None}
+    return list(found.values())[:_MAX_CIRCUITS]
+
+
+def _gates(circuits: Iterable[QuantumCircuit]) -> tuple[int, int] | None:
+    """Return the gates on one and on two qubits; None where there are wider ones, or what is no plain gate."""
+    widths = [0, 0]
+    for circuit in circuits:
+        for instruction in circuit.data:
+            width = len(instruction.qubits)
+            if instruction.name in _NO_GATES:
+                continue
+            if width not in {1, 2} or instruction.is_control_flow():
+                return None
+            widths[width - 1] += 1
+    return widths[0], widths[1]

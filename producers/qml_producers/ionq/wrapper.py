@@ -1,0 +1,81 @@
+"""Explicit wrappers, for those who do not want `autolog` to patch classes."""
+
+import copy
+from typing import Any
+
+import wrapt
+from qiskit_ionq.ionq_backend import IonQBackend
+
+from qml_producers.ionq.observer import Observer
+
+
+class _Watched(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
+    """In all but what is observed the wrapped object, `isinstance` included. It pickles and copies as that."""
+
+    def __init__(self, wrapped: Any, observer: Observer) -> None:
+        super().__init__(wrapped)
+        self._self_observer = observer
+
+    def __copy__(self) -> Any:
+        return type(self)(copy.copy(self.__wrapped__), self._self_observer)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return type(self)(copy.deepcopy(self.__wrapped__, memo), self._self_observer)
+
+    def __reduce__(self) -> Any:
+        return self.__wrapped__.__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+
+class WatchedClient(_Watched):
+    """A client whose looks at jobs are observed."""
+
+    def retrieve_job(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the job's document."""
+        document = self.__wrapped__.retrieve_job(*args, **kwargs)
+        self._self_observer.answered(args[0] if args else kwargs.get("job_id"), document)
+        return document
+
+
+class WatchedJob(_Watched):
+    """A job whose results are observed."""
+
+    def result(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the job's own result, or raise its own error."""
+        found = self.__wrapped__.result(*args, **kwargs)
+        self._self_observer.read(self.__wrapped__.job_id(), found)
+        return found
+
+    def get_counts(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the counts of the result, which is observed."""
+        return type(self.__wrapped__).get_counts(self, *args, **kwargs)
+
+    def get_probabilities(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the probabilities of the result, which is observed."""
+        return type(self.__wrapped__).get_probabilities(self, *args, **kwargs)
+
+    def get_memory(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the memory of the result, which is observed."""
+        return type(self.__wrapped__).get_memory(self, *args, **kwargs)
+
+
+class WatchedBackend(_Watched):
+    """A backend whose `run` is observed."""
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the wrapped backend does: same results, same exceptions."""
+        observer = self._self_observer
+        job = observer.run(self.__wrapped__.run, self.__wrapped__, args, kwargs)
+        if observer.submissions.of(job.job_id()) is None:
+            return job
+        job._client = WatchedClient(job._client, observer)  # noqa: SLF001 - where all its statuses come from
+        return WatchedJob(job, observer)
+
+
+def wrap_backend(backend: object, observer: Observer) -> WatchedBackend | None:
+    """Return the observed backend; None where `backend` is none of IonQ's."""
+    if isinstance(backend, WatchedBackend):
+        return backend
+    return WatchedBackend(backend, observer) if isinstance(backend, IonQBackend) else None
