@@ -1,0 +1,1 @@
+"""PennyLane: every execution of every device as a job, and every step of its optimizers."""

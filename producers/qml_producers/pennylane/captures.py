@@ -1,0 +1,108 @@
+"""What is taken while a device executes: copies that the user's later changes cannot reach, and nothing computed.
+
+Tapes and operators are never changed, but the arrays in them are the user's, and so are the results as soon as the
+device returns. All else waits for the writer's thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pennylane.measurements import CountsMP, ExpectationMP, ProbabilityMP, SampleMP
+
+from qml_producers.observing.reports import Call
+from qml_producers.pennylane.providers import Target
+from qml_producers.pennylane.tapes import is_readout
+from qml_producers.pennylane.values import Plain, plain
+
+ENTRY_BYTES = 4096  # a small tape and its share of the closure
+VALUE_BYTES = 64
+
+
+@dataclass(slots=True)
+class CapturedTape:
+    """One tape as executed: `values` are those of its operations, in order."""
+
+    tape: Any
+    values: list[Plain]
+    shots: tuple[int | None, ...]
+    """Shots of each copy of the result; one None where nothing is sampled."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What this keeps alive, about."""
+        return ENTRY_BYTES + sum(
+            value.nbytes if isinstance(value, np.ndarray) else VALUE_BYTES for value in self.values
+        )
+
+
+@dataclass(slots=True)
+class Execution:
+    """One call of a device: one job."""
+
+    job_id: str
+    method: str
+    target: Target
+    wires: tuple[Any, ...] | None
+    gradient_method: str | None
+    call: Call
+    tapes: list[CapturedTape] = field(default_factory=list)
+    inner: list[str] = field(default_factory=list)
+    """The ids of the provider's jobs or tasks that this call made."""
+    described: list[Any] | None = None
+    """What the writer's thread read of each tape."""
+
+
+def capture_tapes(tapes: Sequence[Any]) -> list[CapturedTape]:
+    """Return copies of the values of tapes."""
+    return [_capture(tape) for tape in tapes]
+
+
+def _capture(tape: Any) -> CapturedTape:
+    values = [plain(value) for operation in tape.operations for value in operation.data]
+    shots = tape.shots
+    if shots.has_partitioned_shots:
+        return CapturedTape(tape, values, tuple(shots))
+    return CapturedTape(tape, values, (shots.total_shots,))
+
+
+def capture_result(captured: CapturedTape, result: Any) -> list[list[Any]]:
+    """Return copies of what a tape measured: for each copy of its shots, for each measurement.
+
+    An entry is a dict of counts, an array of bits or of probabilities, or an expectation value; None is not told.
+    """
+    copies = [result] if len(captured.shots) == 1 else result
+    measurements = captured.tape.measurements
+    return [
+        [
+            _copy(measurement, each, shots)
+            for measurement, each in zip(measurements, (copied,) if len(measurements) == 1 else copied, strict=True)
+        ]
+        for copied, shots in zip(copies, captured.shots, strict=True)
+    ]
+
+
+def _copy(measurement: Any, result: Any, shots: int | None) -> Any:
+    if isinstance(measurement, ExpectationMP):
+        return plain(result)
+    if shots is None or not is_readout(measurement):
+        return None
+    if isinstance(measurement, CountsMP):
+        return dict(result) if isinstance(result, dict) else [dict(each) for each in result]
+    if isinstance(measurement, SampleMP):
+        return np.asarray(result).astype(np.uint8)
+    if isinstance(measurement, ProbabilityMP):
+        found = plain(result)
+        return found if isinstance(found, np.ndarray) else None
+    return None
+
+
+def result_bytes(results: Sequence[Sequence[Sequence[Any]]]) -> int:
+    """Return what captured results keep alive, about."""
+    return sum(
+        each.nbytes if isinstance(each, np.ndarray) else VALUE_BYTES * (len(each) if isinstance(each, dict) else 1)
+        for copies in results
+        for measured in copies
+        for each in measured
+    )

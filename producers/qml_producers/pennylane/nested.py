@@ -1,0 +1,23 @@
+"""What runs inside a device's call: other SDKs, whose own jobs are not reported again but lend their ids."""
+
+from typing import Any
+
+from qml_producers.observing.nesting import Nested
+
+
+class DeviceCall(Nested):
+    """An outermost call of a device, as those inside it meet it in `INSIDE`."""
+
+    def __init__(self, inner: list[str]) -> None:
+        self._inner = inner
+
+    def met(self, job_id: str) -> None:
+        """Note the provider's id of a job or task that this call made. Thread-safe."""
+        if job_id not in self._inner:
+            self._inner.append(job_id)
+
+
+def tell_outer(call: Any, job_id: Any) -> None:
+    """Note the id with `call`, what `INSIDE` holds, where that is a device's call."""
+    if isinstance(call, DeviceCall) and job_id:
+        call.met(str(job_id))

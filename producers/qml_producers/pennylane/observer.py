@@ -1,0 +1,131 @@
+"""Watches the calls of devices: passes them on unchanged, and reports each outermost one as a job.
+
+The caller's thread only copies; reading tapes, hashing and counting are builders for the recorder's thread. No error
+of ours reaches the user: each is counted by the recorder.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from pennylane.devices import ExecutionConfig
+from pennylane.tape import QuantumScript
+
+from qml_producers.observing.nesting import INSIDE
+from qml_producers.observing.reports import Reports
+from qml_producers.pennylane.captures import ENTRY_BYTES, Execution, capture_result, capture_tapes, result_bytes
+from qml_producers.pennylane.jobs import JobReader
+from qml_producers.pennylane.methods import METHODS, gradient_method_of
+from qml_producers.pennylane.nested import DeviceCall
+from qml_producers.pennylane.providers import target_of
+from quantum_mlops.sdk.recorder import Item, Recorder
+
+Method = Callable[..., Any]
+
+
+class Observer:
+    """The reporting half of the instrumentation, one for each recorder. Thread-safe."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._reports = Reports(recorder)
+        self._reader = JobReader(partial(self._reports.failed, "job.created"))
+
+    def call(self, method: str, wrapped: Method, device: Any, args: Any, kwargs: Any) -> Any:
+        """Call `wrapped(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
+        if INSIDE.get() is not None or not self.recorder.enabled:
+            return wrapped(*args, **kwargs)
+        args, circuits = _listed(args)
+        execution = self._begin(method, device, circuits, args, kwargs)
+        call = DeviceCall([] if execution is None else execution.inner)
+        outside = INSIDE.set(call)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            if execution is not None:
+                self._failed(execution, error)
+            raise
+        finally:
+            INSIDE.reset(outside)
+        if execution is not None:
+            self._completed(execution, circuits, result)
+        return result
+
+    def _begin(self, method: str, device: Any, circuits: Any, args: Any, kwargs: Any) -> Execution | None:
+        """Copy the tapes and report the job; None where it cannot be told at all. Never raises."""
+        try:
+            wires = device.wires
+            execution = Execution(
+                uuid.uuid4().hex,
+                method,
+                target_of(device),
+                None if wires is None else tuple(wires.labels),
+                gradient_method_of(_config(args, kwargs)),
+                self._reports.begin(),
+            )
+        except Exception as error:  # noqa: BLE001 - a device of the user's own may do anything: counted
+            self._reports.failed("job.created", error)
+            return None
+        try:
+            execution.tapes = capture_tapes(_batch(circuits))
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
+            self._reports.failed("job.created", error)
+        size = sum(tape.size_bytes for tape in execution.tapes)
+        execution.call.tell("job.created", partial(self._created, execution), size + ENTRY_BYTES)
+        return execution
+
+    def _completed(self, execution: Execution, circuits: Any, result: Any) -> None:
+        """Copy what was measured and report the end. Never raises."""
+        seconds = execution.call.seconds
+        results: list[list[list[Any]]] = []
+        try:
+            if execution.tapes and METHODS[execution.method].results:
+                results = self._results(execution, circuits, result)
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the end is reported without results
+            self._reports.failed("shots.measured", error)
+        build = partial(self._ended, execution, seconds, results)
+        execution.call.tell("job.completed", build, result_bytes(results) + ENTRY_BYTES)
+
+    def _results(self, execution: Execution, circuits: Any, result: Any) -> list[list[list[Any]]]:
+        found = result[0] if METHODS[execution.method].derivatives else result
+        batch: Sequence[Any] = [found] if isinstance(circuits, QuantumScript) else found
+        return [capture_result(tape, each) for tape, each in zip(execution.tapes, batch, strict=True)]
+
+    def _failed(self, execution: Execution, error: BaseException) -> None:
+        cancelled = isinstance(error, KeyboardInterrupt)
+        build = partial(self._refused, execution, execution.call.seconds, None if cancelled else error)
+        execution.call.tell("job.cancelled" if cancelled else "job.failed", build, ENTRY_BYTES)
+
+    def _created(self, execution: Execution) -> Iterator[Item]:
+        yield Item("job.created", self._reader.created(execution))
+
+    def _ended(self, execution: Execution, seconds: float, results: list[list[list[Any]]]) -> Iterator[Item]:
+        yield Item("job.completed", self._reader.ended(execution, seconds))
+        for measured in self._reader.measured(execution, results):
+            yield Item("shots.measured", measured)
+
+    def _refused(self, execution: Execution, seconds: float, error: BaseException | None) -> Iterator[Item]:
+        yield Item("job.cancelled" if error is None else "job.failed", self._reader.failed(execution, seconds, error))
+
+
+def _listed(args: Any) -> tuple[Any, Any]:
+    """The arguments with their circuits as a tuple where they were an iterator, which can be read only once."""
+    if not args:
+        return args, None
+    circuits = args[0]
+    if hasattr(circuits, "__next__"):
+        circuits = tuple(circuits)
+        args = (circuits, *args[1:])
+    return args, circuits
+
+
+def _batch(circuits: Any) -> Sequence[Any]:
+    return (circuits,) if isinstance(circuits, QuantumScript) else circuits
+
+
+def _config(args: Any, kwargs: Any) -> ExecutionConfig | None:
+    for value in (*args[1:], *kwargs.values()):
+        if isinstance(value, ExecutionConfig):
+            return value
+    return None

@@ -1,0 +1,58 @@
+"""The wires of a tape in the order of its device, and which of them its measurements read out.
+
+A device with wires gives their order. Without, whole numbers are places; other labels come in the order in which the
+tape uses them, as PennyLane's simulators take them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pennylane.measurements import CountsMP, ProbabilityMP, SampleMP
+
+_MOST_PLACES = 4096
+_READOUTS = (SampleMP, CountsMP, ProbabilityMP)
+
+
+def qubits_of(tape: Any, device_wires: Sequence[Any] | None) -> dict[Any, int]:
+    """Return the index of each wire, those of the device first; one entry for each qubit of the circuit."""
+    if device_wires is not None:
+        known = {label: index for index, label in enumerate(device_wires)}
+        for label in _labels(tape):
+            known.setdefault(label, len(known))
+        return known
+    used = _labels(tape)
+    if used and all(type(label) is int and 0 <= label < _MOST_PLACES for label in used):
+        return {label: label for label in range(max(used) + 1)}
+    return {label: index for index, label in enumerate(used)}
+
+
+def all_wires(tape: Any, device_wires: Sequence[Any] | None) -> list[Any]:
+    """Return the wires of a measurement that names none, in the order of its result."""
+    if device_wires is not None:
+        return list(device_wires)
+    used = _labels(tape)
+    whole = all(type(label) is int for label in used) and set(used) == set(range(len(used)))
+    return sorted(used) if whole else list(used)
+
+
+def is_readout(measurement: Any) -> bool:
+    """Tell whether a measurement reads bits out, rather than eigenvalues or a value that was measured before."""
+    return (
+        isinstance(measurement, _READOUTS)
+        and measurement.obs is None
+        and measurement.mv is None
+        and getattr(measurement, "_eigvals", None) is None
+    )
+
+
+def is_sampled(measurement: Any) -> bool:
+    """Tell whether a measurement reads an observable out, outcome by outcome."""
+    return isinstance(measurement, _READOUTS) and measurement.obs is not None
+
+
+def _labels(tape: Any) -> dict[Any, None]:
+    found: dict[Any, None] = {}
+    for part in (*tape.operations, *tape.measurements):
+        for label in part.wires.labels:
+            found[label] = None
+    return found
