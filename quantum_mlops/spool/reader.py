@@ -23,15 +23,15 @@ from quantum_mlops.spool.frame import (
     seed_of,
 )
 from quantum_mlops.spool.nonfinite import holds_nonfinite, may_hold_nonfinite
-from quantum_mlops.spool.segment import SUFFIX, SegmentHeader, SpoolRecord, parse_name
+from quantum_mlops.spool.segment import SUFFIX, NamedRecord, SegmentHeader, parse_name
 
 MAX_BROKEN_BYTES = 64 * 1024
 _LONGEST_FRAME = MAX_PAYLOAD_BYTES + HEADER_BYTES
 _WINDOW_BYTES = 4 * _LONGEST_FRAME
 
-_decode_records = msgspec.msgpack.Decoder(list[SpoolRecord]).decode
+_decode_records = msgspec.msgpack.Decoder(list[NamedRecord]).decode
 _decode_raws = msgspec.msgpack.Decoder(list[Raw]).decode
-_decode_record = msgspec.msgpack.Decoder(SpoolRecord).decode
+_decode_record = msgspec.msgpack.Decoder(NamedRecord).decode
 _decode_header = msgspec.msgpack.Decoder(SegmentHeader).decode
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_data = {name: msgspec.msgpack.Decoder(data).decode for name, data in DATA_TYPES.items()}
@@ -155,11 +155,11 @@ class SegmentReader:
             except _ERRORS as error:
                 broken.append((data[:MAX_BROKEN_BYTES], f"undecodable record: {str(error)[:500]}"))
 
-    def _event(self, record: SpoolRecord) -> Event:
+    def _event(self, record: NamedRecord) -> Event:
         decode = _decode_data.get(record.type)
         return Event(
-            id=f"{record.sequence:016x}",
-            source=self._sources.get(record.stream) or self._source(record.stream),
+            id=record.id or f"{record.sequence:016x}",
+            source=record.source or self._sources.get(record.stream) or self._source(record.stream),
             type=record.type,
             time=record.time,
             partitionkey=record.partitionkey,

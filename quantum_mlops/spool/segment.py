@@ -102,6 +102,16 @@ class SpoolRecord(Struct, frozen=True, array_like=True, gc=False):
     data: Raw
 
 
+class NamedRecord(SpoolRecord, frozen=True, array_like=True, gc=False):
+    """An event with a source and an id of its own: its maker can then say the same again without its counting twice.
+
+    What is left empty is made of `stream` and `sequence`; so every record is read as one of these.
+    """
+
+    source: Label = ""
+    id: Label = ""
+
+
 class Writer(Struct, frozen=True, gc=False):
     """The process that writes: the part of every segment header that does not change."""
 

@@ -7,7 +7,8 @@ from quantum_mlops.codec import decode, encode
 from quantum_mlops.events import Context, UnknownData
 from quantum_mlops.spool.frame import Kind, pack_frame, read_frame, seed_of
 from quantum_mlops.spool.reader import SegmentReader, read_folder
-from quantum_mlops.spool.segment import SpoolClass
+from quantum_mlops.spool.segment import NamedRecord, SpoolClass, SpoolRecord, this_process
+from quantum_mlops.spool.writer import SpoolWriter
 
 SEED = seed_of("0123456789ab")
 MANY = 2**20
@@ -185,3 +186,22 @@ def test_a_file_that_is_no_segment_is_refused_by_name(tmp_path):
     path.write_text("hello")
     with pytest.raises(ValueError, match="no spool segment"):
         SegmentReader(path)
+
+
+def test_a_record_with_a_source_and_an_id_of_its_own_keeps_them(tmp_path):
+    name = "quantum_mlops.job.queued.v1"
+    data = msgspec.Raw(msgspec.msgpack.encode({"job_id": "j"}))
+    named = NamedRecord(0, 0, name, 1, "iris", "iris", Context(), data, "urn:other", "j/queued")
+    plain = SpoolRecord(0, 1, name, 2, "iris", "iris", Context(), data)
+    spool = SpoolWriter(tmp_path, this_process("0123456789ab", "1"))
+    spool.write(SpoolClass.LIFECYCLE, [msgspec.msgpack.encode(one) for one in (named, plain)], 0)
+    spool.close()
+    first, second = read_folder(tmp_path)
+    assert first.key == ("urn:other", "j/queued")
+    assert (second.source.endswith("/0123456789ab/0"), second.id) == (True, f"{1:016x}")
+
+
+def test_a_reader_that_knows_no_names_takes_the_counter(tmp_path):
+    record = NamedRecord(3, 7, "t", 1, "iris", "iris", Context(), msgspec.Raw(b"\x80"), "urn:other", "x")
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=SpoolRecord)
+    assert (old.stream, old.sequence, old.type) == (3, 7, "t")
