@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from quantum_mlops.clock import MINUTE
+from quantum_mlops.clock import MINUTE, SECOND
 from quantum_mlops.config.address import find_address_fault
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.kafka_checks import check_kafka
@@ -18,6 +18,7 @@ def check_sections(sections: Sections) -> Iterator[str]:
     """Yield one line a mistake, with the path of its key."""
     yield from _check_rules(sections.rules)
     yield from _check_exporters(sections)
+    yield from _check_follower(sections)
     yield from check_kafka(sections)
     yield from check_mqtt(sections)
     if sections.route is None:
@@ -53,6 +54,17 @@ def _check_exporters(sections: Sections) -> Iterator[str]:
         yield f"exporters.mlflow.tracking_uri: {fault}"
     if sections.log.kind == "memory":
         yield "exporters.mlflow: the exporter reads the log's file, and a log in memory has none; leave out log.kind"
+
+
+def _check_follower(sections: Sections) -> Iterator[str]:
+    follower = sections.follower
+    for name in ("interval", "timeout"):
+        if parse_duration(getattr(follower, name)) < SECOND:
+            yield f"follower.{name}: must be at least 1s"
+    if follower.providers is not None and not follower.providers:
+        yield "follower.providers: names nobody; leave it out to follow all, or set follower.enabled = false"
+    if follower.enabled and sections.log.kind == "memory":
+        yield "follower.enabled: the follower reads the log's file, and a log in memory has none; leave out log.kind"
 
 
 def _check_rules(rules: Rules) -> Iterator[str]:

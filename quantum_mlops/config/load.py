@@ -76,6 +76,7 @@ def load_config(
         mqtt=mqtt,
         http=_place_tokens(sections.http, folder),
         exporters=sections.exporters,
+        follower=sections.follower,
         state_dir=state_dir,
         spool_dir=state_dir / "spool" if spool is None else _absolute(spool, folder),
     )

@@ -119,6 +119,22 @@ class ExportersSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mlflow: MlflowSection | None = None
 
 
+class FollowerSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The follower, a process of its own: it asks providers for the jobs that the log knows as open.
+
+    `providers` are by default all that are installed; credentials come from where each provider's SDK takes them.
+    No job is asked for more often than `interval`, no provider more than `calls_per_minute` times a minute, nobody
+    waited for longer than `timeout`. Of more than `max_jobs` open jobs the oldest are followed no longer.
+    """
+
+    enabled: bool = False
+    providers: list[str] | None = None
+    interval: Duration = "10s"
+    calls_per_minute: Annotated[int, Meta(ge=1, le=6000)] = 60
+    max_jobs: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    timeout: Duration = "30s"
+
+
 class FolderSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A folder; relative to the file's own."""
 
@@ -136,6 +152,7 @@ class Sections(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mqtt: MqttSection | None = None
     http: HttpSection = HttpSection()
     exporters: ExportersSection = ExportersSection()
+    follower: FollowerSection = FollowerSection()
     state: FolderSection = FolderSection()
     spool: FolderSection = FolderSection()
 
@@ -159,3 +176,4 @@ class Config(Struct, frozen=True, kw_only=True):
     spool_dir: Path
     kafka: KafkaSection | None = None
     mqtt: MqttSection | None = None
+    follower: FollowerSection = FollowerSection()

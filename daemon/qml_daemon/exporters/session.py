@@ -37,7 +37,7 @@ def open_worker(name: str, config_path: Path | None, environ: MutableMapping[str
         raise UserError(f"{log_path(config)}: no log there; start `quantum-mlops daemon` once")
     read_credential_files(environ)
     forget_surroundings(environ)
-    reader = _open_reader(config, name)
+    reader = open_reader(config, f"exporter-{name}")
     try:
         store = ExporterStore(store_path(config.state_dir, name))
     except BaseException:
@@ -51,10 +51,17 @@ def open_worker(name: str, config_path: Path | None, environ: MutableMapping[str
         raise
 
 
-def _open_reader(config: Config, name: str) -> LogReader:
+def open_reader(config: Config, program: str) -> LogReader:
+    """Return a reader of the configured log for a process beside the daemon; `program` is its name for brokers.
+
+    Raises:
+        MissingExtraError: Kafka's client is not installed.
+        LogError: the log cannot be opened.
+
+    """
     if config.log.kind != "kafka":
         return SqliteLog.open_reader(log_path(config))
     settings = kafka_settings(config)
     from qml_daemon.kafka_reader import KafkaReader  # noqa: PLC0415 - an extra
 
-    return KafkaReader(settings, f"exporter-{name}")
+    return KafkaReader(settings, program)

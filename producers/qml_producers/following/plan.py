@@ -103,11 +103,12 @@ class Plan:
         self._due.pop(key, None)
         return True
 
-    def fail(self, provider: str, key: Key, retry_after_seconds: float | None, at: float) -> float:
+    def fail(self, provider: str, key: Key | None, retry_after_seconds: float | None, at: float) -> float:
         """Note that a provider cannot answer now; return the seconds until it is asked again."""
         pace = self._paces[provider]
         pace.fail(at, retry_after_seconds)
-        self._due[key] = max(at + self._interval, pace.paused_until)
+        if key is not None:
+            self._due[key] = max(at + self._interval, pace.paused_until)
         return pace.paused_until - at
 
     def prune(self) -> None:
