@@ -88,6 +88,7 @@ class Follower:
         self._faults: dict[str, str] = {}
         self._started = clock()
         self._halted = threading.Event()
+        self._closed = False
 
     def halt(self) -> None:
         """End `run` soon."""
@@ -170,7 +171,13 @@ class Follower:
         )
 
     def close(self, seconds: float = 1.0) -> None:
-        """Store what is known and let go; a door that does not return within `seconds` ends with the process."""
+        """Store what is known and let go; a door that does not return within `seconds` ends with the process.
+
+        Idempotent.
+        """
+        if self._closed:
+            return
+        self._closed = True
         self.providers.close(seconds)
         self._save()
         self._report("stopped")
