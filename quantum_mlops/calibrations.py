@@ -31,7 +31,10 @@ def calibration_id(columns: Iterable[CalibrationColumn]) -> str:
 def restrict(
     columns: Iterable[CalibrationColumn], qubits: Collection[int], edges: Collection[Edge]
 ) -> list[CalibrationColumn]:
-    """Return the columns cut to `qubits` and, for two-qubit values, to `edges` in either direction."""
+    """Return the columns cut to `qubits` and, for two-qubit values, to `edges` in either direction.
+
+    Values of the whole device (no wires) are kept, those of chains of more qubits are not.
+    """
     wanted = set(qubits)
     pairs = {frozenset(edge) for edge in edges}
     kept = []
@@ -51,7 +54,9 @@ def restrict(
 
 
 def _touches(wires: Sequence[int], qubits: set[int], edges: set[frozenset[int]]) -> bool:
-    return wires[0] in qubits if len(wires) == 1 else frozenset(wires) in edges
+    if len(wires) == 1:
+        return wires[0] in qubits
+    return not wires or frozenset(wires) in edges
 
 
 def footprint_id(columns: Iterable[CalibrationColumn], qubits: Collection[int], edges: Collection[Edge]) -> str:

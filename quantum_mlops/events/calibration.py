@@ -10,9 +10,11 @@ class CalibrationColumn(Struct, frozen=True, kw_only=True, gc=False):
     """One property over many places of a device.
 
     `name` is `t1`, `t2`, `frequency`, `anharmonicity`, `readout_error`, `prob_meas0_prep1`,
-    `prob_meas1_prep0`, `readout_length`, or `<gate>_error` and `<gate>_length`; `unit` is `s`, `Hz`
-    or empty. `wires[i]` are the qubits of `values[i]` (one, or two in the gate's direction), and
-    `times[i]` is when it was measured, Unix seconds. A missing value (a provider's sentinel) is null.
+    `prob_meas1_prep0`, `readout_length`, or `<gate>_error` and `<gate>_length`; `one_qubit_error`,
+    `two_qubit_error` and their lengths where the provider names no gate; `layer_fidelity` of a chain of
+    qubits. `unit` is `s`, `Hz` or empty. `wires[i]` are the qubits of `values[i]`: one, two in the gate's
+    direction, a chain, or none for the whole device; `times[i]` is when it was measured, Unix seconds. A
+    missing value (a provider's sentinel) is null.
     """
 
     name: Name

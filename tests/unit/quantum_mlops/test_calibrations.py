@@ -28,3 +28,8 @@ def test_a_change_elsewhere_leaves_the_footprint_as_it_was():
     elsewhere = column("t1", [[0], [1], [2]], [9e-4, 2e-4, None])
     assert footprint_id([T1], [1], []) == footprint_id([elsewhere], [1], [])
     assert footprint_id([T1], [0], []) != footprint_id([elsewhere], [0], [])
+
+
+def test_values_of_the_whole_device_are_in_every_footprint_and_those_of_chains_in_none():
+    whole, chain = column("t2", [[]], [1.0]), column("layer_fidelity", [[0, 1, 2]], [0.9])
+    assert [entry.name for entry in restrict([whole, chain], [0, 1, 2], [(0, 1), (1, 2)])] == ["t2"]

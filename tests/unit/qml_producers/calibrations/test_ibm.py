@@ -7,7 +7,8 @@ from qiskit.circuit.library import CXGate
 from qiskit.providers import QubitProperties
 from qiskit.transpiler import InstructionProperties, Target
 
-from qml_producers.qiskit.calibration_reader import columns_of_properties, columns_of_target
+from qml_producers.calibrations.ibm import columns_of_properties
+from qml_producers.calibrations.target import columns_of_target
 from quantum_mlops.calibrations import calibration_id
 from quantum_mlops.testing import RecordedDevice
 
