@@ -17,6 +17,7 @@ from qml_daemon.cli import (
     doctor,
     emit,
     export,
+    follow,
     jobs,
     kafka,
     prices,
@@ -82,6 +83,7 @@ app.command("tail")(tail.show_tail)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("emit")(emit.emit_events)
 app.command("ship")(ship.ship_spool)
+app.command("follow")(follow.follow_jobs)
 app.command("export")(export.export_log)
 app.command("replay")(replay.replay_log)
 app.command("doctor")(doctor.examine)

@@ -1,4 +1,4 @@
-"""The daemon's side of an exporter: a subprocess that is started, watched, started again, and stopped.
+"""The daemon's side of an exporter, or of the follower: a subprocess that is started, watched, started again, stopped.
 
 MLflow takes 160 MiB and seconds to import, and blocks while a server hangs: none of that is the daemon's.
 """
@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ProcessStats(Struct, frozen=True, kw_only=True):
-    """One exporter's process. `given_up` says why it is not started again."""
+    """One process. `given_up` says why it is not started again."""
 
     name: str
     pid: int | None
@@ -36,12 +36,27 @@ class ProcessStats(Struct, frozen=True, kw_only=True):
     given_up: str | None
 
 
-class ExporterProcess:
-    """One exporter. `step` never blocks; used from one thread."""
+class AttachedProcess:
+    """One process that lives no longer than the daemon. `step` never blocks; used from one thread.
 
-    def __init__(self, name: str, config: Path | None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._name = name
-        self._command = [sys.executable, "-P", "-m", "qml_daemon.exporters", name, "--attached"]
+    Args:
+        title: How it is called in the daemon's own log; its last word is its name.
+        module: What Python runs, with its arguments.
+        config: The daemon's configuration file.
+        monotonic: Seconds of a monotonic clock.
+
+    """
+
+    def __init__(
+        self,
+        title: str,
+        module: Sequence[str],
+        config: Path | None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._title = title
+        self._name = title.rpartition(" ")[2]
+        self._command = [sys.executable, "-P", "-m", *module, "--attached"]
         if config is not None:
             self._command += ["--config", str(config)]
         self._monotonic = monotonic
@@ -116,7 +131,7 @@ class ExporterProcess:
         if code == USERS_MISTAKE:
             self._failures += 1
             self._given_up = "its configuration is wrong, as its own line above says; mend it and restart the daemon"
-            _logger.error("exporter %s: %s", self._name, self._given_up)
+            _logger.error("%s: %s", self._title, self._given_up)
             return
         if now - self._started_at >= STEADY_SECONDS:
             self._row = 0
@@ -128,7 +143,14 @@ class ExporterProcess:
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._row - 1, 10))
         self._start_at = now + pause
         if not said:
-            _logger.error("exporter %s %s; started again after %.0f s, then ever later", self._name, what, pause)
+            _logger.error("%s %s; started again after %.0f s, then ever later", self._title, what, pause)
+
+
+class ExporterProcess(AttachedProcess):
+    """The process of one exporter."""
+
+    def __init__(self, name: str, config: Path | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(f"exporter {name}", ["qml_daemon.exporters", name], config, monotonic)
 
 
 def build_processes(config: Config) -> list[ExporterProcess]:

@@ -9,8 +9,8 @@ from quantum_mlops.shipping.address import OUTGOING
 from quantum_mlops.shipping.position import SHIPPING
 from quantum_mlops.spool.segment import SUFFIX
 
-_DRAFTS = (f".{STATUS}.*", f".{LETTERS}.*")
-STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", STATUS, LETTERS, *_DRAFTS)
+_DRAFTS = (f".{STATUS}.*", f".{LETTERS}.*", ".follower.json.*")
+STATE = (f"{STORE}*", f"{OUTBOX}*", "views.sqlite*", "exporter-*", "follower.*", STATUS, LETTERS, *_DRAFTS)
 RESTORES = ("restore", ".restore", "before-restore-*")
 SPOOL = (f"*{SUFFIX}", f".*{SUFFIX}", SHIPPING, f"{OUTGOING}*")
 
