@@ -16,7 +16,8 @@ from typing import Literal
 
 from qml_daemon.announcement import announce
 from qml_daemon.assembly import Parts, Surroundings, assemble
-from qml_daemon.exporters.process import build_processes
+from qml_daemon.exporters.process import AttachedProcess, build_processes
+from qml_daemon.following.process import build_process
 from qml_daemon.http.server import STOP_SECONDS
 from qml_daemon.places import STATUS
 from qml_daemon.retention import Retention
@@ -60,6 +61,10 @@ class Daemon:
         self._retention = Retention(self._parts, config.log, self._around.clock)
         self._turn = Turn(self._parts, ticker, self._retention)
         self._exporters = build_processes(config)
+        self._follower = build_process(config)
+        self._attached: list[AttachedProcess] = [*self._exporters]
+        if self._follower is not None:
+            self._attached.append(self._follower)
         self._started = self._around.clock()
         self._status_at = self._published_at = 0.0
         self._log_errors = 0
@@ -135,8 +140,8 @@ class Daemon:
         """Drain for at most 5 s, store everything, close. What a receiver did not take waits in the outbox."""
         deadline = time.monotonic() + DRAIN_SECONDS
         self._parts.health.state = "stopping"
-        for exporter in self._exporters:
-            exporter.begin_stop()
+        for process in self._attached:
+            process.begin_stop()
         try:
             self._end_service()
             while self._step(tick=False) and time.monotonic() < deadline:
@@ -148,8 +153,8 @@ class Daemon:
         except LogError as error:
             self._report(error)
         finally:
-            for exporter in self._exporters:
-                exporter.close()
+            for process in self._attached:
+                process.close()
             self._parts.inbox.close()
             if self._service is not None:
                 self._service.close()
@@ -182,9 +187,9 @@ class Daemon:
         return done.more if fault is None else None
 
     def _show(self) -> None:
-        """Look after the exporters, and show the figures where it is time."""
-        for exporter in self._exporters:
-            exporter.step()
+        """Look after the processes beside this one, and show the figures where it is time."""
+        for process in self._attached:
+            process.step()
         now = time.monotonic()
         if now - self._published_at > PUBLISH_SECONDS:
             self._publish()
@@ -235,4 +240,5 @@ class Daemon:
             runner=self._parts.processing.stats(),
             dispatcher=self._parts.dispatcher.stats(),
             exporters=[exporter.stats() for exporter in self._exporters],
+            follower=None if self._follower is None else self._follower.stats(),
         )

@@ -22,7 +22,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
     `http` is the address of the HTTP service, as bound. `reloads` counts the times that the
     configuration was read anew; `reload_fault` says why it was not taken over. `runner` is None where
-    workers process, which tell their own figures.
+    workers process, which tell their own figures. `follower` is None where it is not enabled.
     """
 
     version: str
@@ -43,6 +43,7 @@ class Status(Struct, frozen=True, kw_only=True):
     runner: RunnerStats | None = None
     dispatcher: DispatcherStats
     exporters: list[ProcessStats] = []
+    follower: ProcessStats | None = None
 
 
 def write_status(path: Path, status: Status) -> None:
