@@ -72,7 +72,10 @@ class CloudJob:
 
 
 class IonqCloud:
-    """The service; attributes without underscore are switches and may be set at any time."""
+    """The service; attributes without underscore are switches and may be set at any time.
+
+    `documents` are answered at their paths as they are, in place of what is made of the jobs.
+    """
 
     def __init__(self) -> None:
         self.key = "ionq-test-key"
@@ -89,6 +92,7 @@ class IonqCloud:
         self.latency_seconds = 0.0
         self.is_truncated = False
         self.faults: list[Fault] = []
+        self.documents: dict[str, Any] = {}
         self._rng = np.random.default_rng(20261121)
         self._lock = threading.Lock()
         cloud = self
@@ -135,6 +139,8 @@ class IonqCloud:
         self, method: str, path: str, query: Mapping[str, str], body: Any, *, known: bool
     ) -> tuple[int, Any]:
         """Return status and document."""
+        if path in self.documents and known:
+            return 200, self.documents[path]
         parts = [part for part in path.split("/") if part]
         if parts and parts[0].startswith("v0."):
             parts = parts[1:]

@@ -30,6 +30,7 @@ KEYS: Final = (
 """What is read of a job's document: little, where the document holds the circuits' metadata."""
 
 SOURCE: Final = "IonQ API"
+_RELEASED = frozenset({"failed", "cancelled"})
 _MAX_LABEL = 512
 _MAX_MESSAGE = 2000
 _MAX_COUNT = 2**53
@@ -74,13 +75,21 @@ def sight_of(document: Mapping[str, Any]) -> Sight:
 def cost_of(document: Mapping[str, Any], status: str) -> Cost | None:
     """Return what a cost document says of a job in `status`; None where it says no amount of money.
 
-    IonQ reserves the estimate at submission and charges at the run. Credits are no currency: they are unknown here.
+    IonQ reserves the estimate at submission, charges when the job ran, and releases what it reserved for a job that
+    failed or was cancelled, which then costs nothing. Credits are no currency: they are unknown here.
     """
     estimated = _priced(document.get("estimated_cost"))
-    final = _priced(document.get("cost"))
-    is_open = status not in TERMINAL_STATUSES
-    cost = Cost(estimated=estimated, reserved=estimated if is_open else None, final=None if is_open else final)
+    final = _priced(document.get("cost")) if status in TERMINAL_STATUSES else None
+    if status in _RELEASED and document.get("cost") is None and estimated is not None:
+        final = Money(amount="0", currency=estimated.currency, source=SOURCE)
+    reserved = None if status in TERMINAL_STATUSES else estimated
+    cost = Cost(estimated=estimated, reserved=reserved, final=final)
     return cost if cost != Cost() else None
+
+
+def is_billed(document: Mapping[str, Any], cost: Mapping[str, Any], status: str) -> bool:
+    """Tell whether the cost of an ended job will not change any more: it is charged, released, or never asked."""
+    return cost.get("cost") is not None or status in _RELEASED or document.get("backend") == "simulator"
 
 
 def _qpu_seconds(document: Mapping[str, Any]) -> float | None:
