@@ -58,6 +58,7 @@ class Recorder:
     def __init__(self, settings: Settings | None = None) -> None:
         self.runs = RunBook()
         self.autolog: Autolog | None = None
+        self.metric_listeners: list[Callable[[Mapping[str, Any]], None]] = []
         self.destination = Destination(settings)
         self._closed = False
         self._renew()
@@ -191,6 +192,8 @@ class Recorder:
             self.report("invalid", "metric.logged", TypeError(f"no number: {', '.join(refused[:10])}"))
         if data is None:
             return False
+        for listener in self.metric_listeners:
+            listener(values)
         return self.emit("metric.logged", data, run=run, step=step)
 
     def report(self, reason: str, kind: str, error: BaseException | None = None, *, each: bool = False) -> None:

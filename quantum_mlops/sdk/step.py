@@ -41,12 +41,11 @@ def counted_values(counts: Counts, expected: int | None, *, is_watched: bool) ->
     >>> counted_values(Counts(), None, is_watched=True), counted_values(Counts(), 16, is_watched=False)
     ({}, {'executions_expected': 16.0})
     """
-    theory = expected if expected is not None else counts.expected or None
     values: dict[str, float] = {}
-    if is_watched and (counts.jobs or theory is not None):
+    if is_watched and (counts.jobs or expected is not None):
         values["executions"] = float(counts.executions)
-    if theory is not None:
-        values["executions_expected"] = float(theory)
+    if expected is not None:
+        values["executions_expected"] = float(expected)
     if counts.jobs:
         values["jobs"] = float(counts.jobs)
     if counts.shots:
@@ -77,8 +76,9 @@ class Steps:
 class Step:
     """One step of a run; made by `quantum_mlops.step`. Nothing here raises or blocks.
 
-    Used with `with`, or ended by the step that comes after it. `begun`: what was submitted since the last step
-    ended belongs to this one.
+    Used with `with`, or ended by the step that comes after it. `expected` are the executions that the user expects,
+    `usual` those of an optimizer's iteration, where neither the user nor an instrumentation says more. `begun`: what
+    was submitted since the last step ended belongs to this one.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Step:
         begun: bool = False,
     ) -> None:
         self.expected = expected
+        self.usual: int | None = None
         self.run = run
         self._recorder = recorder
         steps = run.steps
@@ -133,7 +134,7 @@ class Step:
             self.run.step = self.run.steps.ended
 
     def _tell(self, values: Mapping[str, object], gradient: object, tally: Tally | None) -> bool:
-        recorder, run, expected = self._recorder, self.run, self.expected
+        recorder, run = self._recorder, self.run
         if not recorder.start():
             return False
         finite: dict[str, float] = {}
@@ -153,7 +154,9 @@ class Step:
         def build() -> list[Item]:
             counts = {}
             if tally is not None:
-                counts = counted_values(tally.total(), expected, is_watched=run.steps.counted)
+                total = tally.total()
+                theory = self.expected if self.expected is not None else total.expected or self.usual
+                counts = counted_values(total, theory, is_watched=run.steps.counted)
             statistics, unknown = _statistics(copied)
             if not counts and not finite and not nonfinite and not unknown and statistics is None:
                 return []

@@ -1,0 +1,47 @@
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import qiskit_algorithms.optimizers  # noqa: F401 - hooked by its name in sys.modules
+import qiskit_machine_learning.neural_networks
+import qiskit_machine_learning.optimizers  # noqa: F401 - as above
+import scipy.optimize  # noqa: F401 - as above
+
+from qml_producers.optimizers.instrumentation import OptimizersInstrumentation
+from quantum_mlops.events import MetricLogged
+from quantum_mlops.sdk.recorder import Recorder
+from quantum_mlops.sdk.settings import Settings
+from quantum_mlops.spool.reader import read_folder
+
+Metrics = Callable[[], list[tuple[int | None, MetricLogged]]]
+
+
+@pytest.fixture
+def recorder(tmp_path) -> Iterator[Recorder]:
+    recorder = Recorder(Settings(spool=str(tmp_path / "spool"), project="p"))
+    recorder.start()
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture
+def installed(recorder) -> Iterator[OptimizersInstrumentation]:
+    """The hooks are in place during the test, and no error of ours was counted at its end."""
+    instrumentation = OptimizersInstrumentation()
+    undos = [instrumentation.install(recorder, sys.modules[name]) for name in instrumentation.modules]
+    yield instrumentation
+    for undo in reversed(undos):
+        undo()
+    assert recorder.stats().reasons == {}
+
+
+@pytest.fixture
+def metrics(recorder, tmp_path) -> Metrics:
+    """The metrics that were recorded so far, with their steps, in the order of time."""
+
+    def read() -> list[tuple[int | None, MetricLogged]]:
+        assert recorder.flush(10)
+        found = [event for event in read_folder(tmp_path / "spool") if isinstance(event.data, MetricLogged)]
+        return [(event.context.step, event.data) for event in sorted(found, key=lambda event: (event.time, event.id))]
+
+    return read
