@@ -38,15 +38,15 @@ class QiskitInstrumentation:
         return QiskitCanary(self._observer(recorder), circuit, every, shots, name)
 
     def wrap(self, recorder: "Recorder", primitive: object) -> Any:
-        """Return an observed stand-in for a V2 primitive, without patching; None where it is none."""
+        """Return an observed stand-in for a V2 primitive, without patching; None where it is none, or IBM Runtime's."""
         from qml_producers.qiskit.wrapper import wrap_primitive  # noqa: PLC0415
 
+        if any(base.__module__.startswith("qiskit_ibm_runtime.") for base in type(primitive).__mro__):
+            return None
         return wrap_primitive(primitive, self._observer(recorder))
 
     def _observer(self, recorder: "Recorder") -> "Observer":
-        from qml_producers.qiskit.observer import Observer  # noqa: PLC0415
+        from qml_producers.qiskit.observer import observer_of  # noqa: PLC0415 - loads Qiskit
 
-        known = self._observers.get(id(recorder))
-        if known is None or known.recorder is not recorder:
-            known = self._observers[id(recorder)] = Observer(recorder)
-        return known
+        observer = self._observers[id(recorder)] = observer_of(recorder)
+        return observer

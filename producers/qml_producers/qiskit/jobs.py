@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 
 import wrapt
 
+from quantum_mlops.events import Failure
+
 
 class End(NamedTuple):
-    """How a job ended: with a result, with an error, or cancelled (neither)."""
+    """How a job ended: with a result, with an error or a failure that is known without one, or cancelled (none)."""
 
     result: Any = None
     error: BaseException | None = None
+    failure: Failure | None = None
 
 
 OnEnd = Callable[[End], None]
@@ -40,8 +43,24 @@ def watch(job: Any, on_end: OnEnd) -> Any:
     return job
 
 
-class WatchedJob(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
-    """A job whose first `result()` is reported. It pickles and copies as the job that it wraps."""
+class JobProxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
+    """In the place of a job: it is one for `isinstance`, and pickles and copies as the job that it wraps."""
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce__(self) -> Any:
+        return self.__wrapped__.__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+
+class WatchedJob(JobProxy):
+    """A job whose first `result()` is reported."""
 
     def __init__(self, job: Any, on_end: OnEnd) -> None:
         super().__init__(job)
@@ -61,15 +80,3 @@ class WatchedJob(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wra
     def _report(self, end: End) -> None:
         if next(self._self_calls) == 0:
             self._self_on_end(end)
-
-    def __copy__(self) -> Any:
-        return copy.copy(self.__wrapped__)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return copy.deepcopy(self.__wrapped__, memo)
-
-    def __reduce__(self) -> Any:
-        return self.__wrapped__.__reduce__()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__wrapped__.__reduce_ex__(protocol)

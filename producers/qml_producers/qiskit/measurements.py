@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qml_producers.observing.failures import failure_of
 from qml_producers.observing.outcomes import join_registers, pack, pool
 from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Submission
 from qml_producers.qiskit.circuits import CircuitReader
@@ -20,7 +19,7 @@ from qml_producers.qiskit.footprint import union
 from qml_producers.qiskit.snapshots import Backends, Calibration
 from qml_producers.qiskit.told import ToldCalibrations
 from quantum_mlops.circuits import parameters_digest
-from quantum_mlops.events import Circuit, Footprint, Job, Outcomes, Register, ShotsMeasured
+from quantum_mlops.events import Circuit, Failure, Footprint, Job, Outcomes, Register, ShotsMeasured
 
 Part = dict[str, Any]  # the fields of one event
 
@@ -74,6 +73,9 @@ class JobReader:
             footprint=_footprint(calibration, *used),
             shots_requested=common(pub.shots for pub in pubs),
             executions=_executions(submission, pubs),
+            session_id=submission.service.session_id,
+            pending_jobs=submission.service.pending_jobs,
+            mitigation=submission.service.mitigation,
         )
 
     def measured(self, submission: Submission, parts: Sequence[Sequence[Part]]) -> Iterator[ShotsMeasured]:
@@ -118,6 +120,7 @@ def measure(pubs: Sequence[CapturedPub], results: Sequence[CapturedResult]) -> l
 
 def ended(submission: Submission, seconds: float, shots: int | None) -> Job:
     """Return the data of `job.completed`."""
+    service = submission.service
     return Job(
         job_id=submission.job_id,
         backend=_backend(submission),
@@ -127,11 +130,15 @@ def ended(submission: Submission, seconds: float, shots: int | None) -> Job:
         executions=_executions(submission, submission.pubs),
         submit_seconds=submission.submit_seconds,
         duration_seconds=seconds,
+        session_id=service.session_id,
+        times=service.times,
+        qpu_seconds=service.qpu_seconds,
+        queue_seconds=service.queue_seconds,
     )
 
 
-def failed(submission: Submission, seconds: float, error: BaseException | None) -> Job:
-    """Return the data of `job.failed`, or of `job.cancelled` where there is no error."""
+def failed(submission: Submission, seconds: float, failure: Failure | None) -> Job:
+    """Return the data of `job.failed`, or of `job.cancelled` where there is none."""
     return Job(
         job_id=submission.job_id,
         backend=_backend(submission),
@@ -139,7 +146,11 @@ def failed(submission: Submission, seconds: float, error: BaseException | None) 
         primitive=submission.primitive,
         role=submission.role,
         duration_seconds=seconds,
-        failure=None if error is None else failure_of(error),
+        session_id=submission.service.session_id,
+        times=submission.service.times,
+        qpu_seconds=submission.service.qpu_seconds,
+        queue_seconds=submission.service.queue_seconds,
+        failure=failure,
     )
 
 

@@ -6,17 +6,21 @@ each is counted by the recorder.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
+from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Reports
-from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
-from qml_producers.qiskit.jobs import End, watch
+from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Kind, Submission, capture_pubs, capture_results
+from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure, submitted
 from qml_producers.qiskit.snapshots import Backend, Backends
 from qml_producers.qiskit.sources import Sources
+from qml_producers.qiskit.ways import QiskitWay, Way
+from quantum_mlops.events import Failure
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 _CIRCUIT_BYTES = 4096  # a small circuit and its share of the closure
@@ -31,10 +35,17 @@ class Observer:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self._reports = Reports(recorder)
+        self.reports = Reports(recorder)
         self.sources = Sources()
         self.before_sampling: list[BeforeRun] = []
+        self.ways: list[Way] = [QiskitWay(self)]
+        self._way_of: dict[type, Way] = {}
         self._reader = JobReader(Backends(), partial(self._report, "job.created"))
+
+    def add_way(self, way: Way) -> None:
+        """Watch the primitives that `way` takes in its way from now on."""
+        self.ways.insert(0, way)
+        self._way_of.clear()
 
     def call(self, kind: Kind, run: Run, primitive: Any, args: Any, kwargs: Any) -> Any:
         """Call `run(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
@@ -49,8 +60,8 @@ class Observer:
         """Run one job and report it. Raises what `run` raises."""
         args, kwargs, given = _listed(args, kwargs)
         submission = self._submission(kind, primitive, role)
-        local = LocalCall(self, submission) if _reports_itself(primitive) else None
-        outside = INSIDE.set(local or NESTED)
+        way = self._enter(submission, primitive, given, kwargs)
+        outside = INSIDE.set(submission.marker)
         try:
             job = run(*args, **kwargs)
         except Exception as error:
@@ -59,59 +70,80 @@ class Observer:
         finally:
             INSIDE.reset(outside)
         submission.submit_seconds = submission.call.seconds
-        if local is not None and submission.job_id:
-            return job
         try:
-            submission.job_id = job.job_id()
-            self.began(submission, given)
-            return watch(job, partial(self.ended, submission))
+            return way.hand_out(submission, job, given)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self._report("job.created", error)
             return job
+        finally:
+            submission.marker = None  # it refers to the submission: no cycle for each job
 
     def began(self, submission: Submission, pubs: Iterable[Any]) -> None:
         """Copy the pubs and report the job. Never raises."""
         try:
-            submission.pubs = capture_pubs(submission.kind, pubs, self.sources)
+            submission.pubs = capture_pubs(submission.kind, pubs, self.sources, submission.service.default_shots)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             self._report("job.created", error)
-        else:
-            if submission.role is None:  # a canary is no part of what the gradient's method takes
-                submission.call.count(*submitted(submission.pubs))
+        _count(submission)
         circuits = len({pub.key for pub in submission.pubs})
         self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
+
+    def began_with(self, submission: Submission, take: Callable[[], list[CapturedPub]], circuits: int) -> None:
+        """Report the job; `take` gets its pubs, which nobody changes, in the recorder's thread. Never raises."""
+
+        def created() -> Iterator[Item]:
+            submission.pubs = submission.pubs or take()
+            _count(submission)
+            yield from self._created(submission)
+
+        self._defer(submission, created, _CIRCUIT_BYTES * (1 + circuits), "job.created")
 
     def ended(self, submission: Submission, end: End) -> None:
         """Copy what the job measured and report its end. Never raises."""
         seconds = submission.call.seconds
-        if end.error is not None or end.result is None:
-            build = partial(self._failed, submission, seconds, end.error)
+        if end.result is None:
+            failure = end.failure if end.error is None else failure_of(end.error)
+            build = partial(self._failed, submission, seconds, failure)
             self._defer(submission, build, _CIRCUIT_BYTES, "job.failed")
             return
+        results, shots = self._capture(submission, end.result)
+        size = sum(result.size_bytes for result in results)
+        small = results if size <= _LARGE_BYTES else []
+        build = partial(self._completed, submission, seconds, shots, small)
+        self._defer(submission, build, (size if small else 0) + _CIRCUIT_BYTES, "job.completed")
+        if results and not small:
+            self._measure(submission, results, size)
+
+    def completed(self, submission: Submission) -> None:
+        """Report that a job completed whose result nobody has read. Never raises."""
+        build = partial(self._completed, submission, submission.call.seconds, None, [])
+        self._defer(submission, build, _CIRCUIT_BYTES, "job.completed")
+
+    def measured(self, submission: Submission, result: Any) -> None:
+        """Copy what a job measured whose end was reported before, and report it. Never raises."""
+        results, _ = self._capture(submission, result)
+        if results:
+            self._measure(submission, results, sum(each.size_bytes for each in results))
+
+    def describe(self, backend: Any) -> tuple[Backend | None, Any]:
+        """Return what is known of a backend object, and the token of the calibration in force. Never raises."""
+        if backend is None:
+            return None, None
         try:
-            results = capture_results(submission.kind, end.result)
-            shots = common(result.shots for result in results)
-            size = sum(result.size_bytes for result in results)
-            # Too much to queue is counted here, in the job's own thread, and queued apart from the end of the job.
-            parts = measure(submission.pubs, results) if size > _LARGE_BYTES else []
-        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the end is reported without results
-            self._report("shots.measured", error)
-            results, parts, shots, size = [], [], None, 0
-        if size > _LARGE_BYTES:
-            results = []
-        build = partial(self._completed, submission, seconds, shots, results)
-        self._defer(submission, build, min(size, _LARGE_BYTES) + _CIRCUIT_BYTES, "job.completed")
-        if parts:
-            self._defer(submission, partial(self._measured, submission, parts), _LARGE_BYTES, "shots.measured")
+            known = self._reader.backends.describe(backend)
+            return known, known.token(backend)
+        except Exception as error:  # noqa: BLE001 - a backend of the user's own may do anything: counted
+            self._report("calibration.snapshot", error)
+            return None, None
 
     def _report(self, kind: str, error: BaseException) -> None:
-        self._reports.failed(kind, error)
+        self.reports.failed(kind, error)
 
     def _defer(self, submission: Submission, build: Callable[[], Iterator[Item]], size: int, kind: str) -> None:
         submission.call.tell(kind, build, size)
 
     def _submission(self, kind: Kind, primitive: Any, role: str | None) -> Submission:
-        backend, token = self._backend_of(primitive)
+        backend, token = self.describe(getattr(primitive, "_backend", None))
         return Submission(
             kind,
             type(primitive).__name__,
@@ -119,19 +151,39 @@ class Observer:
             backend,
             token,
             role,
-            self._reports.begin(),
+            self.reports.begin(),
         )
 
-    def _backend_of(self, primitive: Any) -> tuple[Backend | None, Any]:
+    def _enter(self, submission: Submission, primitive: Any, pubs: Any, options: Mapping[str, Any]) -> Way:
+        kind = type(primitive)
+        way = self._way_of.get(kind)
+        if way is None:
+            way = self._way_of[kind] = next(way for way in self.ways if way.takes(kind))
         try:
-            backend = getattr(primitive, "_backend", None)
-            if backend is None:
-                return None, None
-            known = self._reader.backends.describe(backend)
-            return known, known.token(backend)
-        except Exception as error:  # noqa: BLE001 - a backend of the user's own may do anything: counted
-            self._report("calibration.snapshot", error)
-            return None, None
+            submission.marker = way.enter(submission, primitive, pubs, options)
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
+            submission.marker = NESTED
+            self._report("job.created", error)
+        return way
+
+    def _capture(self, submission: Submission, result: Any) -> tuple[list[CapturedResult], int | None]:
+        try:
+            results = capture_results(submission.kind, result)
+            return results, common(each.shots for each in results)
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the end is reported without results
+            self._report("shots.measured", error)
+            return [], None
+
+    def _measure(self, submission: Submission, results: list[CapturedResult], size: int) -> None:
+        """Report what was captured; too much to queue is counted here, in the thread that has it."""
+        build = partial(self._counted, submission, results)
+        if size > _LARGE_BYTES:
+            try:
+                build = partial(self._measured, submission, measure(submission.pubs, results))
+            except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
+                self._report("shots.measured", error)
+                return
+        self._defer(submission, build, min(size, _LARGE_BYTES) + _CIRCUIT_BYTES, "shots.measured")
 
     def _created(self, submission: Submission) -> Iterator[Item]:
         found = self._reader.calibration(submission)
@@ -145,15 +197,18 @@ class Observer:
     ) -> Iterator[Item]:
         yield Item("job.completed", ended(submission, seconds, shots))
         if results:
-            yield from self._measured(submission, measure(submission.pubs, results))
+            yield from self._counted(submission, results)
+
+    def _counted(self, submission: Submission, results: list[CapturedResult]) -> Iterator[Item]:
+        yield from self._measured(submission, measure(submission.pubs, results))
 
     def _measured(self, submission: Submission, parts: list[list[Part]]) -> Iterator[Item]:
         kind = "canary.measured" if submission.role == "canary" else "shots.measured"
         for measured in self._reader.measured(submission, parts):
             yield Item(kind, measured)
 
-    def _failed(self, submission: Submission, seconds: float, error: BaseException | None) -> Iterator[Item]:
-        yield Item("job.cancelled" if error is None else "job.failed", failed(submission, seconds, error))
+    def _failed(self, submission: Submission, seconds: float, failure: Failure | None) -> Iterator[Item]:
+        yield Item("job.cancelled" if failure is None else "job.failed", failed(submission, seconds, failure))
 
     def _refused(self, submission: Submission, error: Exception) -> None:
         """Report a `run` that raised: there is no job, but the attempt failed."""
@@ -162,38 +217,21 @@ class Observer:
             self.ended(submission, End(error=error))
 
 
-class LocalCall:
-    """A call of a primitive whose job runs in a thread of this process: that thread reports it."""
-
-    def __init__(self, observer: Observer, submission: Submission) -> None:
-        self._observer = observer
-        self._submission = submission
-
-    def claim(self, job: Any) -> bool:
-        """Take the first job; a primitive submits one."""
-        if self._submission.job_id:
-            return False
-        self._submission.job_id = job.job_id()
-        return True
-
-    def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Report, run, report. `args` are those of the primitive: a list of coerced pubs."""
-        self._observer.began(self._submission, args[0] if args else ())
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            self._observer.ended(self._submission, End(error=error))
-            raise
-        self._observer.ended(self._submission, End(result=result))
-        return result
+_observers: WeakValueDictionary[int, Observer] = WeakValueDictionary()
 
 
-_LOCAL_MODULES = ("qiskit.primitives.", "qiskit_aer.primitives.")
+def observer_of(recorder: Recorder) -> Observer:
+    """Return the observer of a recorder, the same one while somebody holds it: instrumentations share canaries."""
+    known = _observers.get(id(recorder))
+    if known is None or known.recorder is not recorder:
+        known = _observers[id(recorder)] = Observer(recorder)
+    return known
 
 
-def _reports_itself(primitive: Any) -> bool:
-    """Tell whether `run` of this primitive makes one PrimitiveJob over its coerced pubs: that of Qiskit and Aer."""
-    return str(type(primitive).run.__module__).startswith(_LOCAL_MODULES)
+def _count(submission: Submission) -> None:
+    """Count the executions for the step; a canary's are no part of what the gradient's method takes."""
+    if submission.role is None and submission.pubs:
+        submission.call.count(*submitted(submission.pubs))
 
 
 def _listed(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:

@@ -76,6 +76,26 @@ class Backend:
         return columns_of_target(backend.target if token is None else token)
 
 
+class RemoteBackend(Backend):
+    """A backend of IBM's cloud, whose attributes ask its server: only what it has in its cache is read.
+
+    The token is its cached properties. They are in force as far as the user's own transpiler knows, and are another
+    object as soon as the user refreshes them.
+    """
+
+    def __init__(self, backend: Any, *, forget: Callable[[Any], None]) -> None:
+        super().__init__(backend, stable_target=False, forget=forget)
+        self.provider = "ibm"
+
+    def token(self, backend: Any) -> Any:
+        """Return the properties that the backend object holds; None where it has asked for none yet."""
+        return vars(backend).get("_properties")
+
+    def read(self, token: Any) -> list[CalibrationColumn]:
+        """Return the columns of a token; without one there are none."""
+        return [] if token is None else columns_of_properties(token.to_dict())
+
+
 class Backends:
     """All backends of the process, and what was said of each."""
 
@@ -90,14 +110,17 @@ class Backends:
         key = id(backend)
         known = self._known.get(key)
         if known is None or not known.is_of(backend):
-            stable = self._stable_targets.get(type(backend))
-            if stable is None:  # once per class: some build a Target for 0.4 ms at each look
-                target = getattr(backend, "target", None)
-                stable = self._stable_targets[type(backend)] = target is not None and target is backend.target
 
             def forget(_: Any) -> None:
                 self._known.pop(key, None)
 
+            if _is_remote(type(backend)):
+                remote = self._known[key] = RemoteBackend(backend, forget=forget)
+                return remote
+            stable = self._stable_targets.get(type(backend))
+            if stable is None:  # once per class: some build a Target for 0.4 ms at each look
+                target = getattr(backend, "target", None)
+                stable = self._stable_targets[type(backend)] = target is not None and target is backend.target
             known = self._known[key] = Backend(backend, stable_target=stable, forget=forget)
         return known
 
@@ -128,6 +151,10 @@ class Backends:
                 columns=columns,
             )
         self._said[backend.name] = calibration.calibration_id
+
+
+def _is_remote(kind: type) -> bool:
+    return any(base.__module__ == "qiskit_ibm_runtime.ibm_backend" for base in kind.__mro__)
 
 
 def split(columns: list[CalibrationColumn]) -> list[list[CalibrationColumn]]:

@@ -36,7 +36,7 @@ class WatchedPrimitive(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic 
 
 
 def wrap_primitive(primitive: object, observer: Observer) -> WatchedPrimitive | None:
-    """Return the observed primitive; None where `primitive` is no V2 primitive of Qiskit."""
+    """Return the observed primitive; None where `primitive` is no V2 primitive."""
     if isinstance(primitive, WatchedPrimitive):
         return primitive
     return WatchedPrimitive(primitive, observer) if isinstance(primitive, (BaseSamplerV2, BaseEstimatorV2)) else None

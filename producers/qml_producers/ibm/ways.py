@@ -1,0 +1,94 @@
+"""How jobs of the runtime primitives are watched: on the service, in local mode, the older and the newer ones."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from qml_producers.ibm.jobs import LocalExecutorJob, ServiceJob
+from qml_producers.ibm.life import Life
+from qml_producers.ibm.local import ForwardedCall
+from qml_producers.ibm.mitigation import mitigation_of
+from qml_producers.ibm.sessions import Sessions
+from qml_producers.observing.nesting import INSIDE, NESTED, Call, Nested
+from qml_producers.qiskit.captures import Submission, origins_of
+from qml_producers.qiskit.jobs import watch
+from qml_producers.qiskit.observer import Observer
+
+_PACKAGE = "qiskit_ibm_runtime."
+
+
+class ServiceCall(Nested):
+    """A call that goes to the service. While it lasts, the SDK itself asks how many jobs are pending."""
+
+    def __init__(self, submission: Submission) -> None:
+        self.submission = submission
+
+    def saw_status(self, status: Any) -> None:
+        """Take the answer to the SDK's own question for the backend's status."""
+        pending = getattr(status, "pending_jobs", None)
+        if isinstance(pending, int) and pending >= 0:
+            self.submission.service.pending_jobs = pending
+
+
+class RuntimeWay:
+    """Primitives of qiskit-ibm-runtime."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.sessions = Sessions(observer.reports)
+
+    def takes(self, primitive: type) -> bool:
+        """Take the SDK's own classes and those that derive from them."""
+        return any(base.__module__.startswith(_PACKAGE) for base in primitive.__mro__)
+
+    def enter(self, submission: Submission, primitive: Any, pubs: Any, options: Mapping[str, Any]) -> Call:
+        """Note the options, which the user may change; tell local mode from the service."""
+        if primitive._service.is_local:  # noqa: SLF001 (a public question would ask the server)
+            if not hasattr(primitive, "_program_id"):  # executor-based: options act in this process, too
+                self._note(submission, primitive, options)
+                return NESTED
+            return ForwardedCall(self._observer, submission, origins_of(pubs, self._observer.sources))
+        self._note(submission, primitive, options)
+        return ServiceCall(submission)
+
+    def hand_out(self, submission: Submission, job: Any, pubs: Any) -> Any:
+        """Report the job; return what sees its end where it cannot call back."""
+        call = submission.marker
+        if isinstance(call, ForwardedCall) and call.pubs is not None:
+            call.named(job.job_id())
+            return job
+        observer = self._observer
+        submission.job_id = job.job_id()
+        if isinstance(call, ServiceCall):
+            return self._service_job(submission, job, pubs)
+        observer.began(submission, pubs)
+        if getattr(job, "_primitive", None) == "executor":
+            return LocalExecutorJob(job, observer, submission)
+        return watch(job, partial(observer.ended, submission))
+
+    def _note(self, submission: Submission, primitive: Any, options: Mapping[str, Any]) -> None:
+        service = submission.service
+        service.mitigation = mitigation_of(primitive.options)
+        shots = options.get("shots") or getattr(primitive.options, "default_shots", None)
+        service.default_shots = shots if isinstance(shots, int) else None
+
+    def _service_job(self, submission: Submission, job: Any, pubs: Any) -> Any:
+        known = vars(job)  # attributes that are missing would be asked of the server
+        submission.backend, submission.token = self._observer.describe(known.get("_backend"))
+        service = submission.service
+        service.session_id = known.get("_session_id")
+        self._observer.began(submission, pubs)
+        if service.session_id is not None:
+            backend = None if submission.backend is None else submission.backend.name
+            self.sessions.joined(service.session_id, backend, submission.job_id)
+        life = Life(self._observer, submission, self.sessions)
+        return ServiceJob(job, life, partial(self._observer.reports.failed, "job.completed"))
+
+
+def see_status(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+    """Wrap `IBMBackend.status`: what the SDK asks while it submits a job is noted with the job."""
+    status = wrapped(*args, **kwargs)
+    call = INSIDE.get()
+    if isinstance(call, ServiceCall):
+        call.saw_status(status)
+    return status
