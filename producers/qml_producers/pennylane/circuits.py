@@ -35,8 +35,15 @@ class TapeFacts:
 
 def read_tape(captured: CapturedTape, device_wires: Sequence[Any] | None) -> TapeFacts:
     """Return the facts of a tape. Pure; makes no operator."""
+    qubits = None if device_wires is None else {label: index for index, label in enumerate(device_wires)}
+    try:
+        return _read(captured, device_wires, qubits or qubits_of(captured.tape, device_wires))
+    except KeyError:  # a wire that the device does not have, such as an auxiliary one
+        return _read(captured, device_wires, qubits_of(captured.tape, device_wires))
+
+
+def _read(captured: CapturedTape, device_wires: Sequence[Any] | None, qubits: Mapping[Any, int]) -> TapeFacts:
     tape = captured.tape
-    qubits = qubits_of(tape, device_wires)
     reader = TapeReader(qubits, captured.values)
     operations = reader.read(tape.operations)
     middle = len(reader.bits)

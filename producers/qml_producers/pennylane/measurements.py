@@ -14,11 +14,12 @@ from qml_producers.observing.outcomes import Rows, pack
 from qml_producers.pennylane.captures import CapturedTape
 from qml_producers.pennylane.circuits import TapeFacts
 from qml_producers.qiskit.expectations import expectations
-from quantum_mlops.events import Outcomes, Register
+from quantum_mlops.events import Outcomes, Register, ShotStatistics
 
 Part = dict[str, Any]  # the fields of one event
 
 _REGISTER = "meas"
+_MOST_OUTCOMES = 1000  # that are packed one by one; of 100 bits they take 18 KiB
 _MOST_PROBABILITY_BITS = 20
 _NEAR = 1e-6  # how far frequencies times shots may lie from whole numbers
 
@@ -31,33 +32,39 @@ def measured_parts(captured: CapturedTape, facts: TapeFacts, copies: Sequence[Se
             if isinstance(measurement, ExpectationMP):
                 values.append(result)
             elif result is not None and shots is not None:
-                for rows, bits in _readouts(measurement, result, shots):
-                    yield _sampled(rows, bits)
+                for bits, packed in _readouts(measurement, result, shots):
+                    kind = "outcomes" if isinstance(packed, Outcomes) else "statistics"
+                    yield {"registers": [Register(name=_REGISTER, bits=bits)], "shots": shots, kind: packed}
         if values and facts.label is not None:
             yield from _estimated(values, facts, shots)
 
 
-def _sampled(rows: Rows, bits: int) -> Part:
-    packed = pack(rows, bits)
-    kind = "outcomes" if isinstance(packed, Outcomes) else "statistics"
-    return {"registers": [Register(name=_REGISTER, bits=bits)], "shots": len(rows), kind: packed}
-
-
-def _readouts(measurement: Any, result: Any, shots: int) -> Iterator[tuple[Rows, int]]:
-    """Yield (rows, bits): once, or for each element of a sweep of parameters."""
+def _readouts(measurement: Any, result: Any, shots: int) -> Iterator[tuple[int, Outcomes | ShotStatistics]]:
+    """Yield (bits, outcomes): once, or for each element of a sweep of parameters."""
     if isinstance(measurement, CountsMP):
         for counts in [result] if isinstance(result, dict) else result:
-            yield _rows_of_counts(counts)
+            width = len(next(iter(counts), ""))
+            yield width, _counted(counts, width)
     elif isinstance(measurement, SampleMP):
         wires = len(measurement.wires) or (result.shape[-1] if result.ndim > 1 else 1)
         for samples in result.reshape(-1, shots, wires):
-            yield _packed(samples), wires
+            yield wires, pack(_packed(samples), wires)
     else:
         bits = result.shape[-1].bit_length() - 1
         for frequencies in result.reshape(-1, result.shape[-1]):
-            rows = _rows_of_frequencies(frequencies, bits, shots)
-            if rows is not None:
-                yield rows, bits
+            counts = _counts_of_frequencies(frequencies, bits, shots)
+            if counts is not None:
+                yield bits, _counted(counts, bits)
+
+
+def _counted(counts: Mapping[str, Any], bits: int) -> Outcomes | ShotStatistics:
+    """Pack counts by bitstring, first wire leftmost."""
+    seen = sorted((int(key[::-1], 2), int(count)) for key, count in counts.items() if count)
+    if len(seen) <= _MOST_OUTCOMES and seen:
+        keys = b"".join([key.to_bytes((bits + 7) // 8, "big") for key, _ in seen])
+        return Outcomes(bits=bits, keys=keys, counts=[count for _, count in seen])
+    rows = _packed(np.array([[int(character) for character in key] for key in counts], np.uint8))
+    return pack(np.repeat(rows, [int(count) for count in counts.values()], axis=0), bits)
 
 
 def _packed(bits: NDArray[Any]) -> Rows:
@@ -66,27 +73,14 @@ def _packed(bits: NDArray[Any]) -> Rows:
     return np.packbits(np.pad(turned, ((0, 0), (-turned.shape[1] % 8, 0))), axis=1)
 
 
-def _rows_of_counts(counts: Mapping[str, Any]) -> tuple[Rows, int]:
-    width = len(next(iter(counts), ""))
-    keys = [[int(character) for character in key] for key in counts]
-    rows = _packed(np.array(keys, np.uint8).reshape(len(keys), width))
-    return np.repeat(rows, [int(count) for count in counts.values()], axis=0), width
-
-
-def _rows_of_frequencies(frequencies: NDArray[np.float64], bits: int, shots: int) -> Rows | None:
+def _counts_of_frequencies(frequencies: NDArray[np.float64], bits: int, shots: int) -> dict[str, int] | None:
     """None where these are no frequencies of so many shots: a service may round, a device may mitigate."""
-    if bits > _MOST_PROBABILITY_BITS:
+    if bits > _MOST_PROBABILITY_BITS or not bits:
         return None
     counts = np.rint(frequencies * shots)
-    if (
-        np.any(np.abs(frequencies * shots - counts) > _NEAR * max(shots, 1))
-        or counts.sum() != shots
-        or counts.min() < 0
-    ):
+    if counts.sum() != shots or counts.min() < 0 or np.any(np.abs(frequencies * shots - counts) > _NEAR * shots):
         return None
-    seen = np.flatnonzero(counts)
-    columns = (seen[:, None] >> np.arange(bits - 1, -1, -1)) & 1
-    return np.repeat(_packed(columns), counts[seen].astype(np.int64), axis=0)
+    return {f"{outcome:0{bits}b}": int(counts[outcome]) for outcome in np.flatnonzero(counts).tolist()}
 
 
 def _estimated(values: Sequence[Any], facts: TapeFacts, shots: int | None) -> Iterator[Part]:

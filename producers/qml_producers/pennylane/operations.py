@@ -12,7 +12,6 @@ import numpy as np
 import pennylane as qml
 from pennylane.ops import Adjoint, Controlled, Pow
 from pennylane.ops.op_math import Conditional
-from pennylane.wires import Wires
 
 from qml_producers.pennylane.gates import (
     ANGLES,
@@ -27,6 +26,7 @@ from qml_producers.pennylane.gates import (
     under_control,
 )
 from qml_producers.pennylane.settings import setting_text
+from qml_producers.pennylane.tapes import labels_of
 from qml_producers.pennylane.values import Plain, matrix_digest
 from quantum_mlops.circuits import Operation, symbol
 
@@ -62,7 +62,7 @@ class TapeReader:
     def gates(self, operation: Any, values: Sequence[Plain]) -> list[Gate]:
         """Return one operator as gates; `values` are its parameters."""
         kind = type(operation)
-        qubits = self.indices(operation.wires)
+        qubits = self.indices(labels_of(operation))
         name = NAMES.get(kind)
         if name is not None:
             if name == "id":
@@ -72,10 +72,10 @@ class TapeReader:
         found = None if read is None else read(self, operation, values, qubits)
         return [self._opaque(operation, values, qubits)] if found is None else found
 
-    def indices(self, wires: Wires) -> tuple[int, ...]:
-        """Return the qubits of wires. Raises KeyError."""
+    def indices(self, labels: Iterable[Any]) -> tuple[int, ...]:
+        """Return the qubits of wires by their labels. Raises KeyError."""
         known = self._qubits
-        return tuple([known[label] for label in wires.labels])
+        return tuple([known[label] for label in labels])
 
     def parameters(self, operation: Any, values: Sequence[Plain]) -> list[Value]:
         """Return numbers as they are, matrices as digests, and what has no one value as a symbol."""
@@ -106,7 +106,7 @@ class TapeReader:
         return f"pennylane.{operation.name}", [*self.parameters(operation, values), *settings], qubits
 
     def _middle(self, operation: Any) -> list[Operation]:
-        qubits = self.indices(operation.wires)
+        qubits = self.indices(labels_of(operation))
         bit = self.bits.setdefault(middle_key(operation), len(self.bits))
         found = [Operation("measure", (), qubits, (bit,))]
         if operation.postselect is not None:
@@ -122,7 +122,7 @@ class TapeReader:
         if len(bits) <= _MOST_BRANCHES:
             table = ",".join(f"{''.join(map(str, map(int, on)))}:{value}" for on, value in condition.branches.items())
         gates = self.gates(operation.base, values)
-        return Operation("pennylane.if", [table, *flat(gates)], self.indices(operation.wires), bits)
+        return Operation("pennylane.if", [table, *flat(gates)], self.indices(labels_of(operation)), bits)
 
 
 Read = Callable[[TapeReader, Any, Sequence[Plain], tuple[int, ...]], list[Gate] | None]
@@ -169,7 +169,7 @@ def _inverse(reader: TapeReader, operation: Any, values: Sequence[Plain], qubits
 
 
 def _controlled(reader: TapeReader, operation: Any, values: Sequence[Plain], _: tuple[int, ...]) -> list[Gate] | None:
-    controls = reader.indices(operation.control_wires)
+    controls = reader.indices(operation.control_wires.labels)
     on = [bool(value) for value in operation.control_values]
     gates = [under_control(gate, controls, on) for gate in reader.gates(operation.base, values)]
     return gates or None  # a phase is global no more under a control
