@@ -97,6 +97,7 @@ class Step:
         steps = run.steps
         if steps.open is not None:
             steps.open.end()
+        self._before = run.step
         self.number = steps.next(run.step) if number is None else operator.index(number)
         run.step = self.number
         if not begun:
@@ -128,10 +129,10 @@ class Step:
         return self._tell(named(loss, values), gradient, self.tally)
 
     def drop(self) -> None:
-        """Forget a step in which nothing happened: the one before it stays the run's."""
+        """Forget the step, as if it had not begun: the one before it stays the run's."""
         if self.is_open:
             self.run.steps.open = None
-            self.run.step = self.run.steps.ended
+            self.run.step = self._before
 
     def _tell(self, values: Mapping[str, object], gradient: object, tally: Tally | None) -> bool:
         recorder, run = self._recorder, self.run

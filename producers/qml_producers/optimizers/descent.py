@@ -3,8 +3,9 @@
 The loss of an iteration is the function's own value at the point that the optimizer went on with; where the function
 was not evaluated there it is the mean of the iteration's values, as SPSA estimates it. No evaluation is added.
 
-The user's own words come first: inside a step that the user began nothing is told, a step that the user ended is not
-told again, and where the user logs a loss during an iteration, none is logged beside it.
+Only what runs quantum jobs is told: an iteration in which none was seen, before there was one, is a fit of something
+else. The user's own words come first: inside a step that the user began nothing is told, a step that the user ended
+is not told again, and where the user logs a loss during an iteration, none is logged beside it.
 """
 
 import math
@@ -56,6 +57,7 @@ class Descent:
         self._step: Step | None = None
         self._unit: int | None = None
         self._iterations = 0
+        self._has_jobs = False
         self._clear()
 
     def _clear(self) -> None:
@@ -131,7 +133,7 @@ class Descent:
             return
         self._values.append(number)
         self._points.remember(key, number)
-        if not math.isfinite(number) and not self._told_loss and self._step is not None and self._step.is_open:
+        if not math.isfinite(number) and not self._told_loss and self._step is not None and self._runs_jobs(self._step):
             self._told_loss = True
             self._step.log(loss=number)
         if self.ends == "evaluations":
@@ -164,7 +166,9 @@ class Descent:
         """End the step with what the iteration gave, unless the user did."""
         step, plan, is_first = self._step, self._plan, self._iterations == 0
         self._iterations += 1
-        if step is not None and step.is_open:
+        if step is not None and not self._runs_jobs(step):
+            step.drop()
+        elif step is not None and step.is_open:
             if loss is None and self._point is not None:
                 loss = self._points.recall(self._point)
             if loss is None and self._values:
@@ -176,6 +180,13 @@ class Descent:
             step.end(loss=None if self._told_loss else loss, gradient=self._gradient, **given)
         self._step = None
         self._clear()
+
+    def _runs_jobs(self, step: Step) -> bool:
+        """Tell whether a job, or a pass of a network, was seen in this step or in one before."""
+        if not self._has_jobs:
+            counts = step.tally.total()
+            self._has_jobs = bool(counts.jobs or counts.expected)
+        return self._has_jobs
 
 
 class Watched:

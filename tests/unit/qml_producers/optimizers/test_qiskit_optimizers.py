@@ -12,7 +12,10 @@ import qiskit_machine_learning.utils
 from qml_producers.optimizers.instrumentation import OptimizersInstrumentation
 from quantum_mlops.sdk.tally import Counts
 
-pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("quantum"),
+    pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning"),
+]
 
 START = np.array([0.4, -0.9, 1.3])
 PACKAGES = {"algorithms": algorithms, "learning": learning}

@@ -12,7 +12,10 @@ from qml_producers.optimizers.descent import Watched
 from quantum_mlops.sdk.step import Step
 from quantum_mlops.sdk.tally import Counts
 
-pytestmark = pytest.mark.filterwarnings("ignore:delta_grad == 0.0:UserWarning")
+pytestmark = [
+    pytest.mark.usefixtures("quantum"),
+    pytest.mark.filterwarnings("ignore:delta_grad == 0.0:UserWarning"),
+]
 
 START = np.array([1.3, 0.7, 0.8])
 METHODS = [
