@@ -132,12 +132,11 @@ class RollingCheckpoint:
             return rows.series_row(series, position)
 
     def _advance(self, position: Position) -> None:
-        partition = self.partition
+        partition, starts = self.partition, self._starts
+        oldest = partition.dirty[0].since if partition.dirty else partition.batch_offset
+        while oldest is not None and len(starts) > 1 and starts[1][0] <= oldest:
+            starts.popleft()
         if partition.dirty:
-            oldest = partition.dirty[0].since
-            starts = self._starts
-            while oldest is not None and len(starts) > 1 and starts[1][0] <= oldest:
-                starts.popleft()
             self.replay_offset, self.replay_now = starts[0]
         elif position[2] == EVENT:
             self.replay_offset, self.replay_now = position[0] + 1, partition.now

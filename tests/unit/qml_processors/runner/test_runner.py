@@ -299,3 +299,14 @@ def test_a_source_of_long_ago_leaves_the_checkpoint(bench):
     assert any(b"qml://host/n0/0" in row for row in rows)
     assert not any(b"qml://host/n0/1" in row for row in rows if b"\xa1d" in row)
     assert story.clock() > bench.START + SECOND
+
+
+@pytest.mark.parametrize("checkpoint_rows", [1, 50])
+def test_what_a_partition_remembers_of_its_batches_does_not_grow(bench, checkpoint_rows):
+    """With 50 rows a commit, few series are all written in each, so nothing is ever dirty after one."""
+    story = fill(bench, count=400)
+    runner = bench.runner(story.log, checkpoint_rows=checkpoint_rows)
+    while runner.process_batch(2):
+        pass
+    (home,) = runner._homes.values()
+    assert len(home._rolling._starts) <= 10
