@@ -18,6 +18,7 @@ from quantum_mlops.config.rules import (
     CostRule,
     DriftRule,
     LifecycleRule,
+    ResultsRule,
     Rules,
     SummariesRule,
     ThresholdRule,
@@ -75,6 +76,7 @@ NOTHING = Rules(
     cost=CostRule(enabled=False),
     drift=DriftRule(enabled=False),
     lifecycle=LifecycleRule(enabled=False),
+    results=ResultsRule(enabled=False),
     summaries=SummariesRule(enabled=False),
     training=TrainingRule(enabled=False),
 )
@@ -131,7 +133,9 @@ def _job(rng, number):
     kind = rng.choice(["created", "running", "completed", "failed", "billed"])
     money = Money(amount=f"{rng.expovariate(1.0):.2f}", currency=rng.choice(["USD", "USD", "EUR"]))
     cost = rng.choice([None, Cost(estimated=money), Cost(reserved=money), Cost(final=money)])
-    data = Job(job_id=f"j-{number // 3}", backend="hanoi", shots_requested=rng.choice([1000, 4000]), cost=cost)
+    warnings = ["wrong-bits: a sampler"] if number % 9 == 0 else []
+    shots = rng.choice([1000, 4000])
+    data = Job(job_id=f"j-{number // 3}", backend="hanoi", shots_requested=shots, cost=cost, warnings=warnings)
     return _event(f"job.{kind}", data, f"run-{rng.randrange(3)}")
 
 

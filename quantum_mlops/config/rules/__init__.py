@@ -9,6 +9,7 @@ from quantum_mlops.config.rules.cost import CostRule
 from quantum_mlops.config.rules.drift import DriftRule
 from quantum_mlops.config.rules.lifecycle import LifecycleRule
 from quantum_mlops.config.rules.names import RuleName, Severity
+from quantum_mlops.config.rules.results import ResultsRule
 from quantum_mlops.config.rules.summaries import SummariesRule
 from quantum_mlops.config.rules.threshold import ThresholdRule
 from quantum_mlops.config.rules.training import TrainingRule
@@ -17,6 +18,7 @@ __all__ = [
     "CostRule",
     "DriftRule",
     "LifecycleRule",
+    "ResultsRule",
     "RuleName",
     "Rules",
     "Severity",
@@ -35,4 +37,5 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lifecycle: LifecycleRule = LifecycleRule()
     cost: CostRule = CostRule()
     training: TrainingRule = TrainingRule()
+    results: ResultsRule = ResultsRule()
     plugins: dict[str, dict[str, str | float | bool]] = field(default_factory=dict)
