@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from qml_daemon.configuration import read_config
 from qml_daemon.exporters.report import report_exporters
+from qml_daemon.following.report import report_follower
 from qml_daemon.http.report import report_http
 from qml_daemon.kafka.report import report_log
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
@@ -72,7 +73,9 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
     shipping = (*report_shipping(config.spool_dir), *report_service(environ), *report_kafka(environ))
-    found += [Examined(*line) for line in (*shipping, *report_http(config, url), *exporters, *report_prices(environ))]
+    follower = report_follower(config, status.follower if has_daemon and status is not None else None)
+    others = (*report_http(config, url), *exporters, *follower, *report_prices(environ))
+    found += [Examined(*line) for line in (*shipping, *others)]
     need = training_need(config, environ)
     if need is not None:
         found.append(Examined("target", "note", need))

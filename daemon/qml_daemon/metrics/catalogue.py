@@ -129,6 +129,24 @@ SERVICE: tuple[Metric, ...] = (
     _counter("runner", "qml_runner_errors_total", "Errors raised by a processor.", ("processor",)),
     _gauge("runner", "qml_follower_lag_records", "Records that a follower of the log has yet to see.", ("consumer",)),
     _counter("runner", "qml_follower_failures_total", "Batches that a follower of the log failed on.", ("consumer",)),
+    _gauge(
+        "jobs", "qml_followed_jobs", "Jobs that the follower asks for: open, or without a bill.", ("provider", "state")
+    ),
+    _counter("jobs", "qml_followed_given_up_jobs_total", "Jobs that the follower gave up: too many, or open too long."),
+    _gauge(
+        "jobs",
+        "qml_followed_reported_timestamp_seconds",
+        "When the follower last wrote its figures, Unix time.",
+        (),
+        "timestamp",
+    ),
+    _counter("jobs", "qml_provider_looks_total", "Questions of the follower to a provider.", ("provider", "outcome")),
+    _gauge(
+        "jobs",
+        "qml_provider_closed",
+        "1 while a provider cannot be asked at all, as without credentials.",
+        ("provider",),
+    ),
     _gauge("notifications", "qml_alerts", "Alerts that the dispatcher holds."),
     _gauge("notifications", "qml_alert_groups", "Groups of alerts that the dispatcher holds."),
     _gauge("notifications", "qml_notifications_waiting", "Notifications in the outbox, neither sent nor given up."),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from qml_daemon.follow import FollowerStats, Seat
+from qml_daemon.following.figures import describe_followed
 from qml_daemon.http.health import Health
 from qml_daemon.metrics.collector import build_registry
 from qml_daemon.metrics.service import Board, Files, describe_follower, describe_health, describe_log, describe_status
@@ -45,7 +46,9 @@ class Meter:
         watched = Watched(clock, {number: log.end(Stream.FINDINGS, number) for number in range(log.partitions)})
         self.seat = Seat(name="metrics", consumer=watched, start={place: log.end(*place) for place in places})
         sources = [watched.figures, self._board.figures, lambda: describe_health(health)]
-        self.registry = build_registry(sources if files is None else [*sources, files.figures])
+        if files is not None:
+            sources += [files.figures, lambda: describe_followed(files.folder)]
+        self.registry = build_registry(sources)
 
     def publish(self, status: Status, follower: FollowerStats) -> None:
         """Show these figures to scrapes from now on. In the loop's thread.

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from qml_daemon.exporters.report import Remark, remark
+from qml_daemon.following.report import remark_follower
 from qml_daemon.http.problem import Problem
 from qml_daemon.http.tokens import project_of, require
 from qml_daemon.manual import PATH, page_of, read_pages
@@ -35,7 +36,7 @@ _FILES = {
 
 
 class ShownStatus(Status, frozen=True, kw_only=True):
-    """What the daemon last wrote of itself; `remarks` is what is to be said of its exporters.
+    """What the daemon last wrote of itself; `remarks` is what is to be said of its exporters and its follower.
 
     A token of one project is shown `version`, `state`, `started` and `written` only.
     """
@@ -91,4 +92,5 @@ def _read(path: Path) -> ShownStatus | None:
     found = read_status(path)
     if found is None:
         return None
-    return ShownStatus(**msgspec.structs.asdict(found), remarks=remark(path.parent, found.exporters))
+    remarks = [*remark(path.parent, found.exporters), *remark_follower(path.parent, found.follower)]
+    return ShownStatus(**msgspec.structs.asdict(found), remarks=remarks)

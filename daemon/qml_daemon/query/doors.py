@@ -77,7 +77,7 @@ def paths(refusals: Any) -> dict[str, Any]:
     }
     status = {
         "operationId": "show_status",
-        "summary": "What the daemon last wrote of itself and its exporters",
+        "summary": "What the daemon last wrote of itself, its exporters and its follower",
         "responses": {"200": _answer("ShownStatus", "Found."), **refusals("401", "403", "503")},
     }
     return {

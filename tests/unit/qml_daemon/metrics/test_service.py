@@ -3,10 +3,12 @@
 import gc
 
 import pytest
+from msgspec.structs import replace
 
 from qml_daemon.delivery.outbox import OutboxStats
 from qml_daemon.dispatch.dispatcher import DispatcherStats
 from qml_daemon.follow import ConsumerStats, FollowerStats
+from qml_daemon.following.status import FollowerStatus, ProviderStatus, write_follower_status
 from qml_daemon.http.health import Health
 from qml_daemon.ingest.door import IngestStats
 from qml_daemon.intake.intake import IntakeStats
@@ -55,6 +57,13 @@ def make_meter(tmp_path):
     return make
 
 
+FOLLOWED = FollowerStatus(
+    version="1", pid=1, state="running", started=0, written=2 * SECOND, behind=0, removed=0, told={}, given_up=0,
+    refused_events=0, fault=None,
+    providers={"ibm": ProviderStatus(open_jobs=3, unbilled_jobs=1, looks=9, refusals=2, errors=4, closed="no token")},
+)  # fmt: skip
+
+
 def samples(meter):
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -66,6 +75,7 @@ def samples(meter):
 def test_every_metric_of_the_service_has_a_figure_as_soon_as_the_loop_published(make_meter, tmp_path):
     (tmp_path / "store.sqlite").write_bytes(b"0" * 4096)
     files = Files(tmp_path, {"log": tmp_path / "store.sqlite", "wal": tmp_path / "none"}, 10**10)
+    write_follower_status(tmp_path, FOLLOWED)
     meter = make_meter(files=files)
     meter.publish(make_status(), FOLLOWER)
     found = samples(meter)
@@ -73,6 +83,18 @@ def test_every_metric_of_the_service_has_a_figure_as_soon_as_the_loop_published(
     assert found["qml_log_size_bytes", "log"] == 4096
     assert found["qml_log_size_bytes", "wal"] == 0
     assert 0 < found["qml_disk_free_bytes",] <= found["qml_disk_size_bytes",]
+
+
+def test_the_follower_of_jobs_is_shown_while_it_runs(make_meter, tmp_path):
+    meter = make_meter(files=Files(tmp_path, {}, None))
+    assert not [key for key in samples(meter) if key[0].startswith(("qml_followed", "qml_provider"))]
+    write_follower_status(tmp_path, FOLLOWED)
+    found = samples(meter)
+    assert (found["qml_followed_jobs", "ibm", "open"], found["qml_followed_jobs", "ibm", "unbilled"]) == (3, 1)
+    assert [found["qml_provider_looks_total", "ibm", one] for one in ("answered", "refused", "failed")] == [7, 2, 4]
+    assert (found["qml_provider_closed", "ibm"], found["qml_followed_reported_timestamp_seconds",]) == (1, 2.0)
+    write_follower_status(tmp_path, replace(FOLLOWED, state="stopped"))
+    assert not [key for key in samples(meter) if key[0].startswith(("qml_followed", "qml_provider"))]
 
 
 def test_the_figures_are_those_of_the_status(make_meter):
