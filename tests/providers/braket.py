@@ -98,6 +98,15 @@ class Task:
         return bool(self.action["braketSchemaHeader"]["name"] == "braket.ir.openqasm.program_set")
 
     @property
+    def action_metadata(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"actionType": self.action["braketSchemaHeader"]["name"]}
+        if self.is_program_set:
+            inputs = [program.get("inputs") or {} for program in self.action["programs"]]
+            found["programCount"] = len(inputs)
+            found["executableCount"] = sum(max(map(len, each.values()), default=1) for each in inputs)
+        return found
+
+    @property
     def directory(self) -> str:
         return f"{self.request['outputS3KeyPrefix']}/{self.arn.rsplit('/', 1)[-1]}"
 
@@ -214,7 +223,7 @@ class BraketCloud:
             "queueInfo": queue,
             "tags": task.request.get("tags", {}),
             "associations": task.request.get("associations", []),
-            "actionMetadata": {"actionType": task.action["braketSchemaHeader"]["name"]},
+            "actionMetadata": task.action_metadata,
         }
         if task.ended is not None and status in ENDS:
             answer["endedAt"] = _instant(task.ended)

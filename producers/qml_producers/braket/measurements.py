@@ -1,0 +1,126 @@
+"""What a task measured, from Braket's results to the structs of events.
+
+Braket writes the first measured qubit leftmost; in events it is bit 0, the rightmost, as in Qiskit.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from braket.tasks import GateModelQuantumTaskResult, ProgramSetQuantumTaskResult
+
+from qml_producers.braket.circuits import CircuitFacts
+from qml_producers.braket.operations import values_of
+from qml_producers.observing.outcomes import Rows, pack
+from quantum_mlops.circuits import parameters_digest
+from quantum_mlops.events import Outcomes, Register
+
+Part = dict[str, Any]  # the fields of one event
+
+MAX_PARTS = 256  # events of one job
+_REGISTER = "b"  # as Braket's own OpenQASM calls it
+
+
+@dataclass(slots=True)
+class Measured:
+    """The shots of one execution: one row of bytes a shot, big-endian, bit i the i-th of `qubits`.
+
+    `program` is its place among the programs sent, `inputs` the values bound, where they are not those of the program.
+    """
+
+    rows: Rows
+    qubits: tuple[int, ...]
+    program: int = 0
+    part: int = 0
+    inputs: dict[str, float] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What this keeps alive."""
+        return self.rows.nbytes
+
+
+@dataclass(slots=True)
+class CapturedResult:
+    """What is taken of a result in the caller's thread."""
+
+    measured: list[Measured] = field(default_factory=list)
+    shots: int | None = None
+    execution_seconds: float | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What this keeps alive."""
+        return sum(each.size_bytes for each in self.measured)
+
+
+def copy_result(result: Any) -> CapturedResult:
+    """Return copies of what was measured; nothing of results that are no shots of qubits."""
+    if isinstance(result, GateModelQuantumTaskResult):
+        found = _measured(result)
+        return CapturedResult([] if found is None else [found], result.task_metadata.shots, _execution_seconds(result))
+    if isinstance(result, ProgramSetQuantumTaskResult):
+        return CapturedResult(list(_of_program_set(result)))
+    return CapturedResult()
+
+
+def parts_of(measured: Measured, facts: CircuitFacts, inputs: Any) -> Part:
+    """Return the fields of one event of measured shots."""
+    rows, qubits = measured.rows, measured.qubits
+    if qubits != facts.measured and sorted(qubits) == sorted(facts.measured):
+        rows = _ordered(rows, qubits, facts.measured)
+    bits = len(qubits)
+    packed = pack(rows, bits)
+    values = values_of(facts.parameters, inputs if measured.inputs is None else measured.inputs)
+    return {
+        "registers": [Register(name=_REGISTER, bits=bits)],
+        "shots": len(rows),
+        "parameters": None if values is None else parameters_digest(values),
+        "outcomes" if isinstance(packed, Outcomes) else "statistics": packed,
+    }
+
+
+def pack_rows(measurements: Any) -> Rows:
+    """Return measurements (shots, qubits) of 0 and 1 as bytes, the first column in the lowest bit.
+
+    >>> pack_rows(np.array([[1, 0, 0], [0, 0, 1]])).tolist()
+    [[1], [4]]
+    """
+    little = np.packbits(np.asarray(measurements, np.uint8), axis=1, bitorder="little")
+    return np.ascontiguousarray(little[:, ::-1])
+
+
+def _measured(result: Any, program: int = 0, part: int = 0) -> Measured | None:
+    measurements = result.measurements
+    if measurements is None or not len(measurements):
+        return None
+    qubits = tuple([int(qubit) for qubit in result.measured_qubits or range(measurements.shape[1])])
+    return Measured(pack_rows(measurements), qubits, program, part)
+
+
+def _of_program_set(result: ProgramSetQuantumTaskResult) -> Iterator[Measured]:
+    """Yield what each executable measured; those that failed measured nothing."""
+    left = MAX_PARTS
+    for program, composite in enumerate(result.entries):
+        for part, entry in enumerate(composite.entries):
+            measurements = getattr(entry, "measurements", None)
+            found = None if measurements is None else _measured(entry, program, part)
+            if found is None or not left:
+                continue
+            left -= 1
+            found.inputs = dict(entry.inputs or {})
+            yield found
+
+
+def _execution_seconds(result: Any) -> float | None:
+    metadata = getattr(result.additional_metadata, "simulatorMetadata", None)
+    duration = getattr(metadata, "executionDuration", None)
+    return duration / 1000 if isinstance(duration, (int, float)) else None
+
+
+def _ordered(rows: Rows, qubits: Sequence[int], wanted: Sequence[int]) -> Rows:
+    """The rows with their bits in the order of the qubits `wanted`."""
+    columns = np.unpackbits(rows[:, ::-1], axis=1, bitorder="little")
+    places = {qubit: place for place, qubit in enumerate(qubits)}
+    return pack_rows(columns[:, [places[qubit] for qubit in wanted]])
