@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from qml_producers.qiskit.calibration_reader import columns_of_properties, columns_of_target
+from qml_producers.calibrations.announcements import Announcements
+from qml_producers.calibrations.ibm import columns_of_properties
+from qml_producers.calibrations.target import columns_of_target
 from quantum_mlops.calibrations import calibration_id, footprint_id
-from quantum_mlops.codec import MAX_EVENT_BYTES, encode_data
 from quantum_mlops.events import CalibrationColumn, CalibrationSnapshot
 
 _KEPT = 16
 _MAX_LABEL = 512
-_ROWS = 128  # cut columns into pieces of so many rows, at most 8 KiB each
-_PART_BYTES = MAX_EVENT_BYTES - 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Backends:
         self._known: dict[int, Backend] = {}
         self._stable_targets: dict[type, bool] = {}
         self._read: OrderedDict[tuple[int, int], tuple[Any, Backend, Calibration]] = OrderedDict()
-        self._said: dict[str, str] = {}
+        self._announcements = Announcements()
 
     def describe(self, backend: Any) -> Backend:
         """Return what is known of a backend object. Any thread."""
@@ -138,47 +137,8 @@ class Backends:
 
     def announce(self, backend: Backend, calibration: Calibration) -> Iterator[CalibrationSnapshot]:
         """Yield the events of a calibration, in parts, unless it was the last one announced of this backend."""
-        if not calibration.columns or self._said.get(backend.name) == calibration.calibration_id:
-            return
-        parts = split(calibration.columns)
-        for number, columns in enumerate(parts):
-            yield CalibrationSnapshot(
-                backend=backend.name,
-                provider=backend.provider,
-                calibration_id=calibration.calibration_id,
-                part=number,
-                parts=len(parts),
-                columns=columns,
-            )
-        self._said[backend.name] = calibration.calibration_id
+        return self._announcements.tell(backend.name, backend.provider, calibration.columns, calibration.calibration_id)
 
 
 def _is_remote(kind: type) -> bool:
     return any(base.__module__ == "qiskit_ibm_runtime.ibm_backend" for base in kind.__mro__)
-
-
-def split(columns: list[CalibrationColumn]) -> list[list[CalibrationColumn]]:
-    """Return the columns in parts of at most 48 KiB of JSON each, cut between rows."""
-    parts: list[list[CalibrationColumn]] = [[]]
-    size = 0
-    for piece in _pieces(columns):
-        piece_bytes = len(encode_data(piece))
-        if size + piece_bytes > _PART_BYTES:
-            parts.append([])
-            size = 0
-        parts[-1].append(piece)
-        size += piece_bytes + 1
-    return parts
-
-
-def _pieces(columns: list[CalibrationColumn]) -> Iterator[CalibrationColumn]:
-    for column in columns:
-        for start in range(0, len(column.values), _ROWS):
-            stop = start + _ROWS
-            yield CalibrationColumn(
-                name=column.name,
-                unit=column.unit,
-                wires=column.wires[start:stop],
-                values=column.values[start:stop],
-                times=column.times[start:stop],
-            )

@@ -3,8 +3,9 @@ import gc
 import pytest
 from qiskit_aer import AerSimulator
 
-from qml_producers.qiskit.calibration_reader import columns_of_properties
-from qml_producers.qiskit.snapshots import Backends, split
+from qml_producers.calibrations.announcements import split
+from qml_producers.calibrations.ibm import columns_of_properties
+from qml_producers.qiskit.snapshots import Backends
 from quantum_mlops.calibrations import calibration_id, footprint_id
 from quantum_mlops.codec import encode_data
 from quantum_mlops.testing import RecordedDevice, Snapshot
