@@ -169,6 +169,15 @@ class BraketCloud:
         """Return the requests so far whose "METHOD /path" begins with `line`."""
         return [request for request in self.requests if request.line.startswith(line)]
 
+    def reset(self) -> None:
+        """Forget what was asked, scripted and changed; tasks stay."""
+        with self.lock:
+            self.requests.clear()
+            self.scripts.clear()
+            self.faults.clear()
+            self.devices = device_documents()
+            self.prices = price_list()
+
     def fault_for(self, line: str) -> Fault | None:
         with self.lock:
             for fault in self.faults:

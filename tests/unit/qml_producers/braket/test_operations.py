@@ -358,6 +358,6 @@ def test_ten_thousand_edits_of_one_gate_all_differ():
         return read_circuit(copy_circuit(Circuit(instructions), 100)).circuit.identity
 
     for _ in range(100):
-        gates = random_gates(rng, 4, 12)
+        gates = random_gates(rng, 4, 8)
         before = identity_of(gates)
         assert before not in {identity_of(edited(rng, gates)) for _ in range(100)}
