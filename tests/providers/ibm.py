@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -462,12 +463,13 @@ def _handler(cloud: IbmCloud) -> type[BaseHTTPRequestHandler]:
             text = b"" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
             if fault is not None and fault.truncated:
                 text = text[: len(text) // 2]
-            self.send_response(status)
-            for name, value in _headers(body, fault):
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            with suppress(ConnectionError):  # who asked may be gone
+                self.send_response(status)
+                for name, value in _headers(body, fault):
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815 - the names that http.server calls
 
