@@ -91,6 +91,10 @@ class Descent:
         """Take the gradient of this iteration, and the optimizer's own estimate of its loss."""
         self._guard(self._take, gradient, loss)
 
+    def known(self, point: Any, value: Any) -> None:
+        """Take the function's value at a point where somebody computed it from what was executed anyway."""
+        self._guard(self._know, point, value)
+
     def moved(self, point: Any, loss: Any = None) -> None:
         """An iteration ended: the optimizer goes on from `point`, with its own word of the loss there if it has one."""
         self._guard(self._moved, point, loss)
@@ -150,6 +154,11 @@ class Descent:
         number = number_of(loss)
         if number is not None and self._point is not None and self._points.recall(self._point) is None:
             self._points.remember(self._point, number)
+
+    def _know(self, point: Any, value: Any) -> None:
+        number, key = number_of(value), key_of(point)
+        if number is not None and self._points.recall(key) is None:
+            self._points.remember(key, number)
 
     def _moved(self, point: Any, loss: Any) -> None:
         self._open()

@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
 _SCIPY = "scipy.optimize"
 _NETWORKS = "qiskit_machine_learning.neural_networks"
+_MODELS = "qiskit_machine_learning.algorithms"
 
 
 class OptimizersInstrumentation:
     """Watches minimizations by SciPy, qiskit-algorithms and qiskit-machine-learning, and the passes of its networks."""
 
     name = "optimizers"
-    modules = (_SCIPY, "qiskit_algorithms.optimizers", "qiskit_machine_learning.optimizers", _NETWORKS)
+    modules = (_SCIPY, "qiskit_algorithms.optimizers", "qiskit_machine_learning.optimizers", _NETWORKS, _MODELS)
 
     def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Put the watched functions and methods of one module in place; return the undo."""
@@ -23,6 +24,10 @@ class OptimizersInstrumentation:
             from qml_producers.optimizers import networks  # noqa: PLC0415 - loads NumPy
 
             return networks.install(recorder, module)
+        if module.__name__ == _MODELS:
+            from qml_producers.optimizers import objectives  # noqa: PLC0415 - as above
+
+            return objectives.install(recorder, module)
         from qml_producers.optimizers import qiskit_optimizers  # noqa: PLC0415 - as above
         from qml_producers.optimizers.places import watch_functions  # noqa: PLC0415 - as above
 

@@ -104,7 +104,7 @@ def _plan(given: dict[str, Any], parameters: int) -> Plan:
         method = "slsqp" if constrained else "bfgs" if given.get("bounds") is None else "l-bfgs-b"
     name = "" if callable(method) else str(method).lower()
     if name == "cobyla":
-        return Plan(1)
+        return Plan(1, first=parameters + 1)  # the simplex that it begins with
     if callable(jac) or jac is True:
         return Plan(1) if name in _BY_GRADIENT or name in _EXACT else Plan()
     if name in _BY_GRADIENT:
