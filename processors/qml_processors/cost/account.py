@@ -67,7 +67,8 @@ def book(account: Account, job: str, quote: Quote, step: int | None, now: int, k
     day = after.first // DAY
     account.first_day = day if account.first_day is None else min(account.first_day, day)
     spent = account.spent[after.quote.currency]
-    _rank(spent, Dear(job[:JOB_TEXT], after.quote.amount, after.quote.stage, day, *key))
+    told = key if after.quote is quote else _told_by(spent, job[:JOB_TEXT]) or key
+    _rank(spent, Dear(job[:JOB_TEXT], after.quote.amount, after.quote.stage, day, *told))
     _prune(spent, now)
 
 
@@ -112,6 +113,11 @@ def _prune(spent: Spent, now: int) -> None:
             del slots[slot]
     while len(spent.steps) > STEPS_KEPT:
         del spent.steps[min(spent.steps, key=lambda step: (parse_amount(spent.steps[step]), step))]
+
+
+def _told_by(spent: Spent, job: str) -> tuple[str, str] | None:
+    """Return the event whose quote holds for a job, as far as it is among the dearest."""
+    return next(((one.source, one.id) for one in spent.dearest if one.job == job), None)
 
 
 def _rank(spent: Spent, dear: Dear) -> None:

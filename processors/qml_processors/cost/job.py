@@ -10,12 +10,13 @@ from msgspec import Struct, field
 from qml_processors.base import Forget, Output
 from qml_processors.cost.caps import Case, OpenCap, cap_due, close_cap, close_due_caps, hold_cap, is_kept
 from qml_processors.cost.money import parse_amount, say_amount
-from qml_processors.cost.quote import FINAL, Quote, quotes_of
+from qml_processors.cost.quote import FINAL, STAGES, Quote, quotes_of
 from quantum_mlops.clock import DAY, HOUR
 from quantum_mlops.config.rules.cost import CostRule
 from quantum_mlops.events import Event, Job
 
 PER = "job"
+EVIDENCE_KEPT = 8
 
 
 class JobCost(Struct, gc=False):
@@ -40,7 +41,8 @@ def apply_job(state: JobCost, event: Event, rule: CostRule) -> Iterable[Output]:
         known = state.quotes.get(quote.stage)
         if known is None or known.place < quote.place:
             state.quotes[quote.stage] = quote
-    state.evidence = [*state.evidence, event.key][-8:]
+    state.quotes = {stage: state.quotes[stage] for stage in STAGES if stage in state.quotes}
+    state.evidence = sorted({*state.evidence, event.key})[-EVIDENCE_KEPT:]  # no order of arrival in a state
     names = {"project": event.project, "run": event.context.runid, "backend": data.backend}
     if not state.open:
         state.labels.update({name: text for name, text in names.items() if text})
