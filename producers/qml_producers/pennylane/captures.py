@@ -48,10 +48,21 @@ class Execution:
     gradient_method: str | None
     call: Call
     tapes: list[CapturedTape] = field(default_factory=list)
+    executions: int | None = None
     inner: list[str] = field(default_factory=list)
     """The ids of the provider's jobs or tasks that this call made."""
     described: list[Any] | None = None
     """What the writer's thread read of each tape."""
+
+
+def executions_of(tapes: Sequence[Any]) -> int:
+    """Return how many executions tapes are: each as often as its parameters are swept."""
+    return sum(tape.batch_size or 1 for tape in tapes)
+
+
+def shots_of(tapes: Sequence[Any]) -> int:
+    """Return the shots of all executions together; 0 where nothing is sampled."""
+    return sum((tape.shots.total_shots or 0) * (tape.batch_size or 1) for tape in tapes)
 
 
 def capture_tapes(tapes: Sequence[Any]) -> list[CapturedTape]:

@@ -56,8 +56,6 @@ NAMES: dict[type, str] = {getattr(qml, name): neutral for name, neutral in _NAME
 CONTROLLED: dict[tuple[str, int], str] = {
     ("x", 1): "cx",
     ("x", 2): "ccx",
-    ("x", 3): "mcx",
-    ("x", 4): "mcx",
     ("y", 1): "cy",
     ("z", 1): "cz",
     ("z", 2): "ccz",
@@ -75,9 +73,7 @@ CONTROLLED: dict[tuple[str, int], str] = {
 }
 """The name of a gate with so many controls, all of them on 1; any other is `ctrl` of the gate."""
 
-SELF_INVERSE = frozenset(
-    {"id", "x", "y", "z", "h", "cx", "cy", "cz", "ch", "swap", "ecr", "ccx", "ccz", "cswap", "mcx"}
-)
+SELF_INVERSE = frozenset({"id", "x", "y", "z", "h", "cx", "cy", "cz", "ch", "swap", "ecr", "ccx", "ccz", "cswap"})
 INVERSES: dict[str, str] = {
     "s": "sdg",
     "sdg": "s",
@@ -119,6 +115,9 @@ def inverted(gate: Gate) -> Gate | None:
         return gate
     if name in INVERSES:
         return INVERSES[name], given, qubits
+    if name == "ctrl":
+        base = inverted((str(given[2]), given[3:], qubits))
+        return None if base is None else (name, [*given[:2], base[0], *base[1]], qubits)
     angles = [value for value in given if isinstance(value, (int, float))]
     if len(angles) == len(given) and name in ANGLES:
         return name, [-angles[0]], qubits

@@ -13,16 +13,16 @@ class PennylaneInstrumentation:
     """Observes the devices and optimizers of PennyLane; see `quantum_mlops.sdk.instrumentation`."""
 
     name = "pennylane"
-    modules = ("pennylane",)
+    modules = ("pennylane", "braket.aws", "pennylane_ionq.api_client")
 
     def __init__(self) -> None:
         self._observers: dict[int, Observer] = {}
 
-    def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:  # noqa: ARG002
+    def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Wrap the methods of one module; return the undo."""
-        from qml_producers.pennylane.devices import DeviceHooks  # noqa: PLC0415 - loads PennyLane
+        from qml_producers.pennylane.hooks import install  # noqa: PLC0415 - loads PennyLane
 
-        return DeviceHooks(self._observer(recorder)).install()
+        return install(self._observer(recorder), module)
 
     def make_canary(
         self,

@@ -30,7 +30,7 @@ class JobReader:
             primitive=execution.method,
             circuits=_circuits(described),
             shots_requested=_shots(execution),
-            executions=_executions(execution),
+            executions=execution.executions,
             gradient_method=execution.gradient_method,
         )
 
@@ -42,7 +42,7 @@ class JobReader:
             backend=execution.target.backend,
             provider_job_id=_provider_job(execution),
             shots_executed=_shots(execution),
-            executions=_executions(execution),
+            executions=execution.executions,
             duration_seconds=seconds,
         )
 
@@ -112,11 +112,6 @@ def _circuits(described: Iterable[TapeFacts | None]) -> list[Circuit]:
 
 def _shots(execution: Execution) -> int | None:
     return common(None if tape.shots[0] is None else sum(filter(None, tape.shots)) for tape in execution.tapes)
-
-
-def _executions(execution: Execution) -> int | None:
-    """Tapes, each as often as its parameters are swept."""
-    return sum(captured.tape.batch_size or 1 for captured in execution.tapes) or None
 
 
 def _provider_job(execution: Execution) -> str | None:

@@ -39,6 +39,11 @@ def gradient_method_of(config: Any) -> str | None:
     method = getattr(config, "gradient_method", None)
     if method is None or isinstance(method, str):
         return method
+    return transform_name(method)
+
+
+def transform_name(method: Any) -> str:
+    """Return the name in `diff_method` of a gradient transform; its own where it has none."""
     function = getattr(method, "tape_transform", None) or getattr(method, "transform", None) or method
     name = getattr(function, "__name__", type(method).__name__)
     return _TRANSFORMS.get(name, name)

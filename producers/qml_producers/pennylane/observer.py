@@ -14,7 +14,16 @@ from pennylane.tape import QuantumScript
 
 from qml_producers.observing.nesting import INSIDE
 from qml_producers.observing.reports import Reports
-from qml_producers.pennylane.captures import ENTRY_BYTES, Execution, capture_result, capture_tapes, result_bytes
+from qml_producers.pennylane.captures import (
+    ENTRY_BYTES,
+    Execution,
+    capture_result,
+    capture_tapes,
+    executions_of,
+    result_bytes,
+    shots_of,
+)
+from qml_producers.pennylane.gradients import GRADIENT
 from qml_producers.pennylane.jobs import JobReader
 from qml_producers.pennylane.methods import METHODS, gradient_method_of
 from qml_producers.pennylane.nested import DeviceCall
@@ -68,12 +77,24 @@ class Observer:
             self._reports.failed("job.created", error)
             return None
         try:
-            execution.tapes = capture_tapes(_batch(circuits))
+            batch = _batch(circuits)
+            execution.executions = executions_of(batch)
+            self._count(execution, batch)
+            execution.tapes = capture_tapes(batch)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             self._reports.failed("job.created", error)
         size = sum(tape.size_bytes for tape in execution.tapes)
         execution.call.tell("job.created", partial(self._created, execution), size + ENTRY_BYTES)
         return execution
+
+    def _count(self, execution: Execution, batch: Sequence[Any]) -> None:
+        """Count what is submitted, and what should be: a value or a derivative on the device is one execution."""
+        count = execution.executions or 0
+        execution.call.count(count, shots_of(batch))
+        gradient = GRADIENT.get()
+        expected = count if gradient is None else gradient.take()
+        if expected:
+            execution.call.expect(expected)
 
     def _completed(self, execution: Execution, circuits: Any, result: Any) -> None:
         """Copy what was measured and report the end. Never raises."""
