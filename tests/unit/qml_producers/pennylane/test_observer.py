@@ -1,7 +1,5 @@
 """Executions of devices: one job for each call of the user's, whatever runs inside it, and what the job says."""
 
-import threading
-
 import numpy as np
 import pennylane as qml
 import pytest
