@@ -22,13 +22,14 @@ settings.register_profile(
 )
 settings.load_profile("repeatable")
 
-pytest_plugins = ["tests.broker", "tests.service"]
+pytest_plugins = ["tests.broker", "tests.mosquitto", "tests.service"]
 
 _PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_ROOT = (*_PID_NAMESPACE, "true")
 _AS_USER = (_PID_NAMESPACE[0], "--user", "--map-root-user", *_PID_NAMESPACE[1:], "true")
 _PROBES = {
     "curl": ("curl", "--version"),
+    "mosquitto": ("sh", "-c", "command -v mosquitto || test -x /usr/sbin/mosquitto"),
     "strace": ("strace", "-o", os.devnull, "true"),
     "unshare": _AS_ROOT if os.geteuid() == 0 else _AS_USER,
 }

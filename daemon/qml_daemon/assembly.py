@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -33,8 +33,11 @@ from qml_processors.runner import load_processors
 from quantum_mlops.clock import Clock, system_clock
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.sections import Config
-from quantum_mlops.errors import ConfigError
+from quantum_mlops.errors import ConfigError, MissingExtraError
 from quantum_mlops.transports.base import Log
+
+if TYPE_CHECKING:
+    from qml_daemon.mqtt.bridge import Bridge
 
 
 def no_beat() -> None:
@@ -56,12 +59,16 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """The daemon's parts. `inbox` is the other threads' way to the log, `health` what they know of the main loop."""
+    """The daemon's parts. `inbox` is the other threads' way to the log, `health` what they know of the main loop.
+
+    `bridge` is None where no `[mqtt]` is configured.
+    """
 
     ground: Ground
     log: Log
     inbox: Inbox
     door: Door
+    bridge: "Bridge | None"
     health: Health
     intake: Intake
     processing: Processing
@@ -88,15 +95,17 @@ def assemble(config: Config, around: Surroundings) -> Parts:
     """Open log and outbox and build the rest. Where one fails, what was opened is closed again.
 
     Raises:
-        ConfigError: a receiver cannot be.
+        ConfigError: a receiver cannot be. MissingExtraError: the bridge's client is missing.
         LogError: the log or the outbox cannot be opened; LogLockedError: another daemon runs here.
 
     """
     notifiers = build_notifiers(config, load_kinds())
     processors = _load_processors()
+    inbox = Inbox()
+    bridge = _build_bridge(config, inbox, around)
     ground = open_ground(config, around.clock, processors)
     try:
-        return _build(config, around, ground, processors, notifiers)
+        return _build(config, around, ground, processors, notifiers, inbox, bridge)
     except BaseException:
         ground.close()
         raise
@@ -108,9 +117,11 @@ def _build(
     ground: Ground,
     processors: list[Processor[Any]],
     notifiers: Mapping[tuple[str, str], Notifier],
+    inbox: Inbox,
+    bridge: "Bridge | None",
 ) -> Parts:
     log, clock = ground.log, around.clock
-    inbox, health, feed = Inbox(), Health(), Feed()
+    health, feed = Health(), Feed()
     names = [processor.name for processor in processors]
     meter = Meter(log, health, clock, names, _find_files(config), counts_records=ground.counts_records)
     outbox = Outbox(ground.store, notifiers, clock, around.random)
@@ -127,6 +138,7 @@ def _build(
         log=log,
         inbox=inbox,
         door=Door(inbox, clock),
+        bridge=bridge,
         health=health,
         intake=Intake(log, config.spool_dir, clock, this_host()),
         processing=ground.processing,
@@ -140,6 +152,18 @@ def _build(
         notifiers=notifiers,
         clock=clock,
     )
+
+
+def _build_bridge(config: Config, inbox: Inbox, around: Surroundings) -> "Bridge | None":
+    if config.mqtt is None:
+        return None
+    try:
+        from qml_daemon.mqtt.bridge import Bridge  # noqa: PLC0415 - an extra, for who has a broker
+    except ModuleNotFoundError as error:
+        if error.name not in ("aiomqtt", "paho"):
+            raise
+        raise MissingExtraError("[mqtt]", "mqtt") from None
+    return Bridge(config.mqtt, inbox, around.clock, around.random)
 
 
 def _find_files(config: Config) -> Files | None:

@@ -90,6 +90,8 @@ class Daemon:
         self._parts.health.beat()
         self._parts.health.state = "running"
         self._parts.inbox.open()
+        if self._parts.bridge is not None:
+            self._parts.bridge.start()
         self._parts.follower.start()
         self._publish()
         self._write_status("ready")
@@ -156,17 +158,19 @@ class Daemon:
             for process in self._attached:
                 process.close()
             self._parts.inbox.close()
+            if self._parts.bridge is not None:
+                self._parts.bridge.close()
             if self._service is not None:
                 self._service.close()
             self._parts.close()
 
     def _end_service(self) -> None:
-        """Let the requests that are under way finish; they wait for the log, so it goes on meanwhile."""
-        if self._service is None:
-            return
+        """Let requests and messages that are under way finish; they wait for the log, so it goes on meanwhile."""
+        doors = [one for one in (self._service, self._parts.bridge) if one is not None]
         deadline = time.monotonic() + STOP_SECONDS
-        self._service.begin_stop()
-        while self._service.is_serving and time.monotonic() < deadline:
+        for door in doors:
+            door.begin_stop()
+        while any(door.is_serving for door in doors) and time.monotonic() < deadline:
             self._parts.inbox.wait(BUSY_SECONDS)
             self._parts.inbox.drain(self._parts.log, BATCH)
         self._parts.inbox.close()
@@ -236,6 +240,7 @@ class Daemon:
             records_removed=self._retention.removed,
             unread_removed=self._retention.unread,
             ingest=None if self._service is None else self._parts.door.stats(),
+            mqtt=None if self._parts.bridge is None else self._parts.bridge.stats(),
             intake=self._parts.intake.stats(),
             runner=self._parts.processing.stats(),
             dispatcher=self._parts.dispatcher.stats(),

@@ -11,6 +11,7 @@ from qml_daemon.dispatch.dispatcher import DispatcherStats
 from qml_daemon.exporters.process import ProcessStats
 from qml_daemon.ingest.door import IngestStats
 from qml_daemon.intake.intake import IntakeStats
+from qml_daemon.mqtt.stats import MqttStats
 from qml_processors.runner.counts import RunnerStats
 
 STALE_SECONDS = 20
@@ -39,6 +40,7 @@ class Status(Struct, frozen=True, kw_only=True):
     records_removed: int
     unread_removed: int
     ingest: IngestStats | None = None
+    mqtt: MqttStats | None = None
     intake: IntakeStats
     runner: RunnerStats | None = None
     dispatcher: DispatcherStats

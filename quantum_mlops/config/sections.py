@@ -93,7 +93,7 @@ class MqttSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     topics: list[str] = field(default_factory=lambda: ["qml/v1/+/events"])
     client_id: str = "quantum-mlops"
     session_expiry: Duration = "7d"
-    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 500
+    receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 2000
 
 
 class HttpSection(Struct, frozen=True, kw_only=True, omit_defaults=True):

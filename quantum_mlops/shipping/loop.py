@@ -2,8 +2,8 @@
 
 For the clients that ship it turns only while something is sent, so that a broker that is away costs nothing in
 between. At the end of a program no thread can be started: what asyncio, aiokafka and aiomqtt leave to other
-threads (names of hosts, SASL, connecting) is done in this one. A forked child lets go of the parent's connections without a word on
-the wire: the selector keeps nothing in the kernel, and each file becomes /dev/null in the child.
+threads (names of hosts, SASL, connecting) is done in this one. A forked child lets go of the parent's connections
+without a word on the wire: the selector keeps nothing in the kernel, and each file becomes /dev/null in the child.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from msgspec import Struct
 from qml_daemon.intake.sieve import REFUSALS
 from quantum_mlops.errors import LogError, QuantumMlopsError
 from quantum_mlops.events import Event
-from quantum_mlops.transports.base import Log
+from quantum_mlops.transports.base import DeadLetter, Log
 
 MAX_EVENTS = 20_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -45,6 +45,12 @@ class _Submission(Struct, frozen=True):
     events: Sequence[Event]
     size_bytes: int
     told: Told
+    letters: Sequence[DeadLetter] = ()
+
+    @property
+    def count(self) -> int:
+        """How many records it makes."""
+        return len(self.events) + len(self.letters)
 
 
 class Inbox:
@@ -66,8 +72,10 @@ class Inbox:
         self._open = False
         self._committed = self._commits = self._refused = 0
 
-    async def append(self, events: Sequence[Event], size_bytes: int | None = None) -> None:
-        """Wait until the events are stored in the log, all or none.
+    async def append(
+        self, events: Sequence[Event], size_bytes: int | None = None, letters: Sequence[DeadLetter] = ()
+    ) -> None:
+        """Wait until the events, and the letters of what is none, are stored in the log, all or none.
 
         Raises:
             InboxFullError, InboxClosedError: not taken; try again later.
@@ -84,27 +92,33 @@ class Inbox:
             except RuntimeError:  # the loop is closed: whoever asked is gone
                 return
 
-        self.submit(events, tell, size_bytes)
+        self.submit(events, tell, size_bytes, letters)
         await done
 
-    def submit(self, events: Sequence[Event], told: Told, size_bytes: int | None = None) -> None:
+    def submit(
+        self,
+        events: Sequence[Event],
+        told: Told,
+        size_bytes: int | None = None,
+        letters: Sequence[DeadLetter] = (),
+    ) -> None:
         """Hand over events; `told(None)` or `told(error)` is called in the main loop's thread. Does not block.
 
         Raises:
             InboxFullError, InboxClosedError: not taken, and `told` is not called.
 
         """
-        size = EVENT_BYTES * len(events) if size_bytes is None else size_bytes
+        one = _Submission(events, EVENT_BYTES * len(events) if size_bytes is None else size_bytes, told, letters)
         with self._lock:
             if not self._open:
                 raise InboxClosedError("the daemon does not take events now")
-            full = self._events + len(events) > self._max_events or self._bytes + size > self._max_bytes
+            full = self._events + one.count > self._max_events or self._bytes + one.size_bytes > self._max_bytes
             if full and self._waiting:
                 self._refused += 1
                 raise InboxFullError(f"{self._events} events wait for the log already")
-            self._waiting.append(_Submission(events, size, told))
-            self._events += len(events)
-            self._bytes += size
+            self._waiting.append(one)
+            self._events += one.count
+            self._bytes += one.size_bytes
         self._wake.set()
 
     def is_full(self) -> bool:
@@ -131,7 +145,7 @@ class Inbox:
         if not batch:
             return 0
         try:
-            log.append([event for one in batch for event in one.events])
+            _append(log, batch)
         except LogError as error:
             _tell(batch, error)
             raise
@@ -168,8 +182,8 @@ class Inbox:
             while self._waiting and count < limit:
                 one = self._waiting.popleft()
                 batch.append(one)
-                count += len(one.events)
-                self._events -= len(one.events)
+                count += one.count
+                self._events -= one.count
                 self._bytes -= one.size_bytes
             if self._waiting:
                 self._wake.set()
@@ -179,7 +193,7 @@ class Inbox:
         stored = 0
         for index, one in enumerate(batch):
             try:
-                log.append(one.events)
+                _append(log, [one])
             except LogError as error:
                 _tell(batch[index:], error)
                 raise
@@ -194,6 +208,11 @@ class Inbox:
     def _count(self, batch: list[_Submission]) -> None:
         self._commits += 1
         self._committed += sum(len(one.events) for one in batch)
+
+
+def _append(log: Log, batch: Sequence[_Submission]) -> None:
+    letters = [letter for one in batch for letter in one.letters]
+    log.append([event for one in batch for event in one.events], dead_letters=letters)
 
 
 def _tell(batch: Sequence[_Submission], error: Exception | None) -> None:

@@ -16,6 +16,7 @@ from qml_daemon.follow import FollowerStats
 from qml_daemon.http.health import Health
 from qml_daemon.ingest.door import IngestStats
 from qml_daemon.metrics.tally import Figure
+from qml_daemon.mqtt.stats import MqttStats
 from qml_daemon.status import Status
 from qml_processors.runner.counts import PartitionStats
 from quantum_mlops.transports.base import Log, Stream
@@ -116,6 +117,7 @@ def describe_status(status: Status, processors: Sequence[str]) -> list[Figure]:
         *(() if status.runner is None else describe_runner(status.runner.partitions, processors)),
         *_describe_dispatcher(status.dispatcher),
         *(() if status.ingest is None else _describe_ingest(status.ingest)),
+        *(() if status.mqtt is None else _describe_mqtt(status.mqtt)),
     ]
 
 
@@ -149,6 +151,18 @@ def _describe_ingest(stats: IngestStats) -> Iterator[Figure]:
         yield Figure("qml_ingest_rejected_total", (code,), number)
     for code, number in stats.refused.items():
         yield Figure("qml_ingest_refused_total", (code,), number)
+
+
+def _describe_mqtt(stats: MqttStats) -> Iterator[Figure]:
+    yield Figure("qml_mqtt_connected", (), stats.connected)
+    yield Figure("qml_mqtt_connections_total", (), stats.connections)
+    yield Figure("qml_mqtt_sessions_lost_total", (), stats.sessions_lost)
+    yield Figure("qml_mqtt_messages_total", (), stats.messages)
+    yield Figure("qml_mqtt_events_total", (), stats.events)
+    yield Figure("qml_mqtt_waiting_messages", (), stats.waiting)
+    yield Figure("qml_dead_letters_total", ("mqtt",), sum(stats.rejected.values()))
+    for code, number in stats.rejected.items():
+        yield Figure("qml_mqtt_rejected_total", (code,), number)
 
 
 def _describe_dispatcher(stats: DispatcherStats) -> Iterator[Figure]:

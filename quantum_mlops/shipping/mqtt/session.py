@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import aiomqtt
+from aiomqtt import Message
 from msgspec import Struct
 from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -30,6 +32,7 @@ from quantum_mlops.shipping.mqtt.access import Access
 CONNECT_SECONDS, ANSWER_SECONDS, CLOSE_SECONDS = 10.0, 30.0, 1.0
 KEEPALIVE_SECONDS = 60
 MOST_UNDER_WAY = 1000
+__all__ = ["Limits", "Message", "RefusedError", "Session", "Terms", "packet_bytes"]
 FAILURE = 0x80
 """Reason codes from here on are failures."""
 _NONE_BUT_NEW = 2
@@ -64,6 +67,7 @@ class Session(aiomqtt.Client):
     """Made and used inside one event loop, for one connection. `open`, then `send` or `subscribe`, then `close`."""
 
     def __init__(self, address: MqttAddress, access: Access, terms: Terms) -> None:
+        self._tls = access.make_tls(address)
         super().__init__(
             address.host,
             address.port,
@@ -77,14 +81,18 @@ class Session(aiomqtt.Client):
             clean_start=terms.expiry_seconds == 0,
             max_inflight_messages=0,  # counted here, by what the broker takes
             properties=_ask(terms),
-            tls_context=access.make_tls(address),
+            tls_context=self._tls,
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._client.connect_timeout = CONNECT_SECONDS
         self._client.manual_ack_set(on=True)
+        self._client._ssl_wrap_socket = self._wrap_socket  # type: ignore[assignment]  # noqa: SLF001 - see there
+        self._close_socket = self._client._sock_close  # noqa: SLF001
+        self._client._sock_close = self._read_and_close  # type: ignore[method-assign]  # noqa: SLF001 - see there
         self.limits = Limits()
         self.is_resumed = False
         """Whether the broker knew this client and kept what came for it."""
+        self._is_reading = False
         self._fault: Exception | None = None
         self._told: int | None = None
         self._answers: dict[int, int] = {}
@@ -148,7 +156,7 @@ class Session(aiomqtt.Client):
             if value >= FAILURE:
                 raise RefusedError(value)
 
-    async def receive(self) -> aiomqtt.Message:
+    async def receive(self) -> Message:
         """Wait for the next message.
 
         Raises:
@@ -160,11 +168,11 @@ class Session(aiomqtt.Client):
         except aiomqtt.MqttError:
             raise self.why() from None
 
-    def received(self) -> list[aiomqtt.Message]:
+    def received(self) -> list[Message]:
         """Return what else has come; does not wait."""
         return [self._queue.get_nowait() for _ in range(self._queue.qsize())]
 
-    def acknowledge(self, message: aiomqtt.Message) -> None:
+    def acknowledge(self, message: Message) -> None:
         """Tell the broker that it may forget a message of this connection."""
         if message.qos == 1:
             self._client.ack(message.mid, message.qos)
@@ -200,6 +208,36 @@ class Session(aiomqtt.Client):
     def _turn(self) -> None:
         if not self._turned.done():
             self._turned.set_result(None)
+
+    def _wrap_socket(self, plain: socket.socket) -> ssl.SSLSocket:
+        """Do what paho does, and close the socket where there is no TLS to be had."""
+        assert self._tls is not None  # noqa: S101 - for the type checker
+        secured = plain
+        try:
+            secured = self._tls.wrap_socket(plain, server_hostname=self._hostname, do_handshake_on_connect=False)
+            secured.settimeout(CONNECT_SECONDS)
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
+    def _read_and_close(self) -> None:
+        """Close the socket, but first read what has come.
+
+        Where a broker dies paho learns it by writing, and would drop messages that are here and no more there.
+        """
+        client = self._client
+        if client._sock is not None and not self._is_reading:  # noqa: SLF001
+            self._is_reading = True
+            try:
+                while client._sock is not None and client._packet_read() == paho.MQTT_ERR_SUCCESS:  # noqa: SLF001
+                    pass
+            except (OSError, ValueError):  # TLS that is broken off
+                self._fault = self._fault or RefusedError(None)
+            finally:
+                self._is_reading = False
+        self._close_socket()
 
     def _client_connect(self) -> None:
         try:

@@ -174,7 +174,7 @@ def test_a_full_inbox_says_so_before_it_reads_more(serve, make_event) -> None:
 def test_an_ill_log_and_a_daemon_that_stops_are_worth_another_try(serve, make_event, monkeypatch) -> None:
     served = serve()
 
-    def fail(events) -> None:
+    def fail(events, **more) -> None:
         raise LogError("the disk is full")
 
     with monkeypatch.context() as patch:

@@ -40,7 +40,7 @@ async def is_waiting(inbox: Inbox) -> None:
 def test_all_that_waits_is_one_commit_in_order_and_told_after_it(log, monkeypatch) -> None:
     inbox, told = opened(), []
     append, commits = log.append, []
-    monkeypatch.setattr(log, "append", lambda events: (commits.append(len(events)), append(events)))
+    monkeypatch.setattr(log, "append", lambda events, **more: (commits.append(len(events)), append(events)))
     for number in range(5):
         inbox.submit([event(2 * number), event(2 * number + 1)], lambda error: told.append((error, len(stored(log)))))
     assert (told, inbox.stats().waiting) == ([], 10)
@@ -81,7 +81,7 @@ def test_an_error_of_the_log_is_told_to_all_who_waited_and_to_the_main_loop(log,
     for number in range(3):
         inbox.submit([event(number)], told.append)
     failure = LogError("the disk is full")
-    monkeypatch.setattr(log, "append", lambda events: (_ for _ in ()).throw(failure))
+    monkeypatch.setattr(log, "append", lambda events, **more: (_ for _ in ()).throw(failure))
     with pytest.raises(LogError, match="disk is full"):
         inbox.drain(log, 500)
     assert told == [failure] * 3

@@ -15,6 +15,7 @@ from qml_daemon.intake.intake import IntakeStats
 from qml_daemon.metrics.catalogue import SERVICE
 from qml_daemon.metrics.meter import Meter
 from qml_daemon.metrics.service import Files
+from qml_daemon.mqtt.stats import MqttStats
 from qml_daemon.status import Status
 from qml_processors.runner.counts import Counts, PartitionStats, RunnerStats
 from quantum_mlops.clock import SECOND, ManualClock
@@ -31,6 +32,10 @@ def make_status(counts=None, **fields):
         "version": "1", "pid": 1, "state": "ready", "config": None, "started": 0, "written": 0, "log_errors": 2,
         "fault": None, "records_removed": 3, "unread_removed": 1,
         "ingest": IngestStats(requests=5, accepted=4, rejected={"type": 2}, refused={"413": 1}, waiting=6),
+        "mqtt": MqttStats(
+            url="mqtt://h:1883", connected=True, fault=None, connections=3, sessions_lost=1, messages=9, events=7,
+            rejected={"malformed": 2}, waiting=4,
+        ),
         "intake": IntakeStats(
             events=10, dead_letters=1, removed=0, adopted=0, segments=2, foreign=0, lag_bytes=77, fault="no permission"
         ),

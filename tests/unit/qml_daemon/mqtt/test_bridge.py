@@ -1,0 +1,229 @@
+"""The bridge against a real mosquitto: what is acknowledged is in the log, what is not comes again."""
+
+import shutil
+import threading
+
+import pytest
+
+from quantum_mlops.codec import decode, encode
+from quantum_mlops.errors import EventTooLargeError, LogError, RetryableError
+from quantum_mlops.events import Event, Tick
+from tests.mosquitto import make_authority
+from tests.waiting import wait_for
+
+NOW = 1_800_000_000_000_000_000
+pytestmark = pytest.mark.system_tool("mosquitto")
+
+
+def numbers(house):
+    return sorted({int(number) for _, number in house.events()})
+
+
+def test_events_arrive_in_order_and_are_counted(house, emitter, metric):
+    bridge = house.open_connected()
+    assert emitter().post([metric(number) for number in range(300)]) == []
+    wait_for(lambda: bridge.stats().events == 300, "they are counted")
+    assert house.events() == [("iris", str(number)) for number in range(300)]
+    assert house.letters() == []
+    assert (bridge.stats().messages, bridge.stats().rejected, bridge.stats().fault) == (300, {}, None)
+
+
+def test_an_event_is_its_topics_whatever_it_says(house, publish, metric):
+    house.open_connected()
+    assert publish("iris", [("qml/v1/iris/events", metric(1, project="wine"))]) == [0]
+    wait_for(house.events, "the event is in the log")
+    assert house.events() == [("iris", "1")]
+
+
+def test_nothing_is_acknowledged_before_the_log_has_it(make_house, emitter, metric):
+    first = make_house()
+    bridge = first.open_connected()
+    first.is_stuck = True
+    emitter().post([metric(number) for number in range(50)])
+    wait_for(lambda: bridge.stats().messages, "messages are received")
+    first.inbox.close()  # the daemon ends without its log
+    bridge.close(20)
+    second = make_house()
+    second.open_connected()
+    wait_for(lambda: len(second.events()) >= 50, "what was not acknowledged came again")
+    assert numbers(second) == list(range(50))
+    assert first.events() == []
+
+
+def test_a_log_that_stands_still_holds_the_broker_back(house, emitter, metric):
+    bridge = house.open_connected(receive_maximum=10)
+    house.is_stuck = True
+    emitter().post([metric(number) for number in range(200)])
+    wait_for(lambda: bridge.stats().waiting, "messages wait")
+    assert bridge.stats().messages <= 10
+    house.is_stuck = False
+    wait_for(lambda: len(house.events()) == 200, "the rest came")
+    assert numbers(house) == list(range(200))
+
+
+def test_a_log_that_fails_is_tried_again(house, emitter, metric, monkeypatch):
+    house.open_connected()
+    append, faults = house.log.append, [LogError("the disk is full")]
+
+    def fail(events, **more):
+        if faults:
+            raise faults.pop()
+        append(events, **more)
+
+    monkeypatch.setattr(house.log, "append", fail)
+    emitter().post([metric(1)])
+    wait_for(house.events, "the event is in the log")
+    assert (house.events(), faults) == ([("iris", "1")], [])
+
+
+def test_an_event_that_only_the_log_refuses_is_a_dead_letter(house, publish, metric, monkeypatch):
+    bridge = house.open_connected()
+    append, seen = house.log.append, []
+
+    def refuse(events, **more):
+        if not seen:
+            seen.append(len(events))
+            raise EventTooLargeError(70_000, 65_536)
+        append(events, **more)
+
+    monkeypatch.setattr(house.log, "append", refuse)
+    publish("iris", [("qml/v1/iris/events", metric(1))])
+    wait_for(house.events, "tried one by one, it is taken")
+    wait_for(lambda: bridge.stats().events == 1, "it is counted once")
+
+
+def test_what_is_no_event_becomes_a_dead_letter_with_the_reason_and_the_rest_goes_on(house, publish, metric):
+    bridge = house.open_connected()
+    deep = b'{"data":' + b"[" * 40 + b"]" * 40 + b"}"
+    reserved = encode(
+        Event(id="3", source="lab", type="quantum_mlops.tick.v1", time=NOW, partitionkey="p", data=Tick())
+    )
+    old = metric(4, time=1, project="wine")
+    large = metric(5, source="x" * 70_000)
+    payloads = [b"", b"\xff\xfe no json", b'{"id": "1"}', deep, reserved, old, large, metric(6)]
+    assert publish("iris", [("qml/v1/iris/events", payload) for payload in payloads]) == [0] * len(payloads)
+    wait_for(house.events, "the good one is in the log")
+    assert house.events() == [("iris", "6")]
+    letters = house.letters()
+    assert [one.origin for one in letters] == ["mqtt"] * 7
+    reasons = [one.reason for one in letters]
+    assert "nested deeper than 32 levels" in reasons[3]
+    assert "is made by the service itself" in reasons[4]
+    assert "check the sender's clock" in reasons[5]
+    assert "over the limit of 65536 bytes" in reasons[6]
+    assert [one.data for one in letters[:4]] == payloads[:4]
+    assert decode(letters[5].data).project == "iris"  # put back in it goes to no project but its topic's
+    assert bridge.stats().rejected == {"malformed": 3, "too_deep": 1, "reserved_type": 1, "time": 1, "too_large": 1}
+
+
+def test_a_topic_in_another_spelling_is_a_dead_letter(house, publish, metric, mosquitto):
+    (mosquitto.folder / "acl").write_text("pattern readwrite #\n")
+    mosquitto.end()
+    mosquitto.start()
+    house.open_connected()
+    publish("iris", [("qml/v1/%69ris/events", metric(1)), ("qml/v1/a%2Fb/events", metric(2))])
+    wait_for(house.events, "the good one is in the log")
+    assert house.events() == [("a/b", "2")]
+    (letter,) = house.letters()
+    assert letter.reason == "no project writes its topic like 'qml/v1/%69ris/events'"
+    assert letter.key == ("lab", "1")
+
+
+def test_a_broker_that_is_killed_again_and_again_loses_nothing(house, emitter, metric, mosquitto):
+    bridge = house.open_connected()
+    client, sent, ends = emitter(), 0, threading.Event()
+
+    def publish_on():
+        nonlocal sent
+        while not ends.is_set():
+            batch = [metric(number) for number in range(sent, sent + 200)]
+            try:
+                client.post(batch)
+            except RetryableError:
+                ends.wait(0.02)
+                continue
+            sent += 200
+
+    thread = threading.Thread(target=publish_on)
+    thread.start()
+    try:
+        for _ in range(3):
+            before, connections = sent, bridge.stats().connections
+            wait_for(lambda: sent >= before + 400, "messages are published")  # noqa: B023 - called at once
+            mosquitto.kill()
+            mosquitto.start()
+            wait_for(lambda: bridge.stats().connections > connections, "the bridge is back")  # noqa: B023
+    finally:
+        ends.set()
+        thread.join()
+    wait_for(lambda: len(numbers(house)) >= sent, "every acknowledged event is in the log")
+    assert numbers(house)[:sent] == list(range(sent))
+    assert house.letters() == []
+
+
+def test_a_daemon_that_is_away_finds_what_came_meanwhile(make_house, emitter, metric, mosquitto):
+    first = make_house()
+    bridge = first.open_connected()
+    first.inbox.close()
+    bridge.close(20)
+    client = emitter()
+    for start in range(0, 3000, 1000):
+        client.post([metric(number) for number in range(start, start + 1000)])
+    mosquitto.end()
+    mosquitto.start()
+    second = make_house()
+    second.open_connected()
+    wait_for(lambda: len(second.events()) == 3000, "the broker kept them, over its restart, too")
+    assert second.events() == [("iris", str(number)) for number in range(3000)]
+
+
+def test_a_broker_that_comes_back_empty_is_counted_and_subscribed_anew(house, emitter, metric, mosquitto):
+    bridge = house.open_connected()
+    mosquitto.kill()
+    shutil.rmtree(mosquitto.folder / "state")
+    (mosquitto.folder / "state").mkdir()
+    mosquitto.start()
+    wait_for(lambda: bridge.stats().sessions_lost == 1, "the loss is seen")
+    emitter().post([metric(1)])
+    wait_for(house.events, "events come again")
+
+
+def test_tls_with_an_authority_of_ones_own(house, mosquitto):
+    bridge = house.open_connected(url=mosquitto.tls_url, ca_file=str(mosquitto.ca_file))
+    assert bridge.stats().fault is None
+
+
+def test_what_keeps_it_out_is_said_with_the_setting_to_check(house, tmp_path, mosquitto):
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password")
+    wrong.chmod(0o600)
+    other, _, _ = make_authority(tmp_path / "other")
+    bridges = [
+        house.open_bridge(password_file=str(wrong)),
+        house.open_bridge(url=mosquitto.tls_url, ca_file=str(other)),
+        house.open_bridge(url=f"mqtt://127.0.0.1:{mosquitto.tls_port}"),
+        house.open_bridge(topics=["qml/v1/+/events", "qml/v1/wine/events"], user="iris", password_file=str(_password(tmp_path))),
+    ]  # fmt: skip
+    wait_for(lambda: all(one.stats().fault != "not connected yet" for one in bridges[:3]), "they were tried")
+    faults = [one.stats().fault for one in bridges]
+    assert faults[0] == "refuses the user or the password: check mqtt.user and mqtt.password_file"
+    assert faults[1].startswith("has a certificate that does not verify")
+    assert faults[1].endswith("check mqtt.ca_file")
+    assert faults[2].startswith("closed the connection; where that stays so it may want TLS")
+    assert "not-the-password" not in "".join(map(str, faults))
+
+
+def _password(folder):
+    path = folder / "of-iris"
+    path.write_text("of-the-iris")
+    path.chmod(0o600)
+    return path
+
+
+def test_two_daemons_of_one_name_say_so(house, make_house):
+    first = house.open_connected()
+    second = make_house().open_connected()
+    wait_for(
+        lambda: "own mqtt.client_id, here it is house" in f"{first.stats().fault} {second.stats().fault}",
+        "one was thrown out",
+    )
