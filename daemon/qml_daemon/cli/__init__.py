@@ -10,6 +10,7 @@ import typer
 from qml_daemon.cli import (
     alerts,
     backup,
+    calibrations,
     config,
     daemon,
     dead_letters,
@@ -95,6 +96,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(config.app, name="config")
 app.add_typer(receivers.app, name="receivers")
 app.add_typer(prices.app, name="prices")
+app.add_typer(calibrations.app, name="calibrations")
 app.add_typer(token.app, name="token")
 app.command("version")(version.show_version)
 

@@ -26,7 +26,7 @@ COMMANDS = [
     ["config", "check"], ["receivers", "test"], ["version"], ["ship"], ["emit"],
     ["dead-letters", "list"], ["dead-letters", "show"], ["dead-letters", "retry"], ["kafka", "init"], ["kafka", "status"],
     ["kafka", "lag"], ["kafka", "import"], ["kafka", "export"], ["prices", "list"], ["prices", "estimate"],
-    ["prices", "check"],
+    ["prices", "check"], ["calibrations", "import"], ["calibrations", "poll"], ["calibrations", "list"],
 ]  # fmt: skip
 
 Run = Callable[..., tuple[int, str, str]]
@@ -252,7 +252,7 @@ def test_a_rule_that_found_nothing_is_named_by_the_trial_beside_those_that_did(r
     assert "called" not in run("rules", "test", "--rule", "CircuitDrift", "--since", "2026-01-01T00:00:00Z")[2]
 
 
-@pytest.mark.parametrize("group", [(), ("config",), ("receivers",), ("prices",)])
+@pytest.mark.parametrize("group", [(), ("config",), ("receivers",), ("prices",), ("calibrations",)])
 def test_a_group_without_a_command_prints_its_help_as_it_is(run: Run, group: tuple[str, ...]) -> None:
     code, _, stderr = run(*group)
     assert code == 2

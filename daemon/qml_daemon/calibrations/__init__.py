@@ -1,0 +1,1 @@
+"""Calibrations from files and from providers into the spool: the readers of documents are in the producers."""
