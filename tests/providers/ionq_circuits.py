@@ -35,7 +35,7 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 FIXED = {
-    "x": XGate, "not": XGate, "y": YGate, "z": ZGate, "h": HGate, "s": SGate, "si": SdgGate, "t": TGate, "ti": TdgGate,
+    "x": XGate, "not": XGate, "cnot": XGate, "y": YGate, "z": ZGate, "h": HGate, "s": SGate, "si": SdgGate, "t": TGate, "ti": TdgGate,
     "v": SXGate, "vi": SXdgGate, "swap": SwapGate,
 }  # fmt: skip
 ROTATIONS = {

@@ -1,0 +1,122 @@
+"""Devices of other providers: whose they are, one job for each call, and the provider's own id in it.
+
+Braket's local simulator, and the plugins' real classes against services on 127.0.0.1.
+"""
+
+import sys
+
+import braket.aws
+import braket.devices.local_simulator
+import numpy as np
+import pennylane as qml
+import pennylane_ionq.api_client
+import pytest
+from pennylane import numpy as pnp
+
+from qml_producers.braket.instrumentation import BraketInstrumentation
+from tests.providers.braket import SV1, BraketCloud
+from tests.providers.ionq import IonqCloud
+
+LOCAL = "braket.local.qubit"
+
+
+@pytest.fixture
+def everything(recorder, installed, instrumentation):
+    """PennyLane's hooks in all modules, and those of Braket's own instrumentation."""
+    inner = BraketInstrumentation()
+    undos = [inner.install(recorder, sys.modules[name]) for name in inner.modules if name in sys.modules]
+    undos += [instrumentation.install(recorder, sys.modules[name]) for name in instrumentation.modules[1:]]
+    yield
+    for undo in reversed(undos):
+        undo()
+
+
+@pytest.fixture
+def braket_cloud(monkeypatch):
+    with BraketCloud() as cloud:
+        for name, value in cloud.environ().items():
+            monkeypatch.setenv(name, value)
+        yield cloud
+
+
+@pytest.fixture
+def ionq_cloud(monkeypatch):
+    with IonqCloud() as cloud:
+        monkeypatch.setattr(pennylane_ionq.api_client.APIClient, "BASE_URL", cloud.url)
+        yield cloud
+
+
+def bell(device, shots=None, measure=qml.counts):
+    @qml.qnode(device)
+    def circuit():
+        qml.H(0)
+        qml.CNOT([0, 1])
+        return measure()
+
+    return circuit if shots is None else qml.set_shots(circuit, shots)
+
+
+def test_brakets_local_simulator_is_brakets_and_one_job(everything, events):
+    counts = bell(qml.device(LOCAL, wires=2), 200)()
+    assert sum(counts.values()) == 200
+    (created,) = events("job.created")
+    assert (created.data.provider, created.data.backend) == ("braket", "braket_sv")
+    assert (created.data.shots_requested, created.data.executions) == (200, 1)
+    assert len(events("job.completed")) == 1
+    (measured,) = events("shots.measured")
+    assert dict(zip(measured.data.outcomes.keys, measured.data.outcomes.counts, strict=True)) == {
+        0: counts["00"],
+        3: counts["11"],
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"parallel": True, "max_parallel": 2}])
+def test_a_gradient_on_brakets_simulator_is_one_job_however_many_tasks_it_makes(everything, events, options):
+    @qml.qnode(qml.device(LOCAL, wires=1, **options), diff_method="parameter-shift")
+    def energy(x):
+        qml.RX(x[0], wires=0)
+        qml.RY(x[1], wires=0)
+        return qml.expval(qml.Z(0))
+
+    gradient = qml.grad(energy)(pnp.array([0.3, 0.4], requires_grad=True))
+    assert gradient == pytest.approx([-np.sin(0.3) * np.cos(0.4), -np.cos(0.3) * np.sin(0.4)])
+    assert [event.data.executions for event in events("job.created")] == [1, 4]
+    assert len(events("job.completed")) == 2
+
+
+def test_a_task_on_aws_is_one_job_with_its_arn(everything, events, braket_cloud):
+    # With parameters of Braket's own the plugin makes a program set without observables, which the SDK cannot count.
+    device = qml.device(
+        "braket.aws.qubit", wires=2, device_arn=SV1, poll_interval_seconds=0.01, parametrize_differentiable=False
+    )
+    bell(device, 100, lambda: qml.expval(qml.Z(0)))()
+    (created,) = events("job.created")
+    assert (created.data.provider, created.data.backend) == ("braket", SV1)
+    assert created.data.provider_job_id is None  # there is no task yet
+    (completed,) = events("job.completed")
+    assert completed.data.job_id == created.data.job_id
+    assert completed.data.provider_job_id in braket_cloud.tasks
+
+
+def test_ionqs_simulator_is_ionqs_and_one_job_with_its_id(everything, events, ionq_cloud):
+    device = qml.device("ionq.simulator", wires=2, api_key=ionq_cloud.key)
+    counts = bell(device, 100)()
+    assert set(counts) <= {"00", "11"}
+    (created,) = events("job.created")
+    assert (created.data.provider, created.data.backend) == ("ionq", "simulator")
+    assert (created.data.shots_requested, created.data.executions) == (100, 1)
+    (completed,) = events("job.completed")
+    (job_id,) = ionq_cloud.jobs
+    assert completed.data.provider_job_id == job_id
+    (measured,) = events("shots.measured")
+    assert sum(measured.data.outcomes.counts) == 100
+
+
+def test_a_job_that_ionq_fails_raises_the_plugins_error_and_is_told_as_failed(everything, events, ionq_cloud):
+    ionq_cloud.statuses = ("failed",)
+    device = qml.device("ionq.simulator", wires=2, api_key=ionq_cloud.key)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the plugin raises
+        bell(device, 100)()
+    (failed,) = events("job.failed")
+    assert failed.data.failure.code == type(caught.value).__name__
+    assert failed.data.provider_job_id == next(iter(ionq_cloud.jobs))
