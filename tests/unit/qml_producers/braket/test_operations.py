@@ -232,6 +232,17 @@ def test_noise_is_told_with_its_parameters():
     assert braket_facts(noise).circuit.identity == braket_facts(circuits[4]).circuit.identity
 
 
+def test_instructions_are_in_the_order_in_which_the_sdk_sends_them():
+    circuit = Circuit().h(0).cnot(0, 1)
+    circuit.apply_readout_noise(Noise.BitFlip(0.1))
+    circuit.apply_initialization_noise(Noise.BitFlip(0.2))
+    circuit.apply_gate_noise(Noise.Depolarizing(0.1))
+    circuit.x(1)
+    copied = copy_circuit(circuit, 10).instructions()
+    assert copied == circuit.instructions
+    assert [each.operator.name for each in copied][:2] == ["BitFlip", "BitFlip"]
+
+
 def test_a_verbatim_box_is_another_circuit_on_physical_qubits():
     inner = Circuit().prx(3, 0.1, 0.2).cz(3, 4)
     boxed, free = braket_facts(Circuit().add_verbatim_box(inner)), braket_facts(inner)
