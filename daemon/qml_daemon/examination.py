@@ -17,10 +17,12 @@ from qml_daemon.exporters.report import report_exporters
 from qml_daemon.following.report import report_follower
 from qml_daemon.http.report import report_http
 from qml_daemon.kafka.report import report_log
+from qml_daemon.mqtt.report import report_bridge
 from qml_daemon.notifiers.plugins import build_notifiers, load_kinds
 from qml_daemon.places import STATUS, store_path
 from qml_daemon.price_report import report_prices
 from qml_daemon.shipping.kafka_report import report_kafka
+from qml_daemon.shipping.mqtt_report import report_mqtt
 from qml_daemon.shipping.report import report_shipping
 from qml_daemon.shipping.service_report import report_service
 from qml_daemon.status import STALE_SECONDS, Status, read_status
@@ -72,9 +74,14 @@ def examine_all(path: Path | None, environ: Mapping[str, str]) -> list[Examined]
     has_daemon = status is not None and status.state == "ready"
     processes = () if status is None else status.exporters
     exporters = report_exporters(config, environ, has_daemon=has_daemon, processes=processes)
-    shipping = (*report_shipping(config.spool_dir), *report_service(environ), *report_kafka(environ))
+    shipping = (
+        *report_shipping(config.spool_dir),
+        *report_service(environ),
+        *report_kafka(environ),
+        *report_mqtt(environ),
+    )
     follower = report_follower(config, status.follower if has_daemon and status is not None else None)
-    others = (*report_http(config, url), *exporters, *follower, *report_prices(environ))
+    others = (*report_http(config, url), *report_bridge(config, status), *exporters, *follower, *report_prices(environ))
     found += [Examined(*line) for line in (*shipping, *others)]
     need = training_need(config, environ)
     if need is not None:
@@ -131,6 +138,7 @@ def _daemon(status: Status | None) -> Iterator[Examined]:
         yield Examined("daemon", "fail", f"pid {status.pid} was last heard of {age:.0f} s ago; it hangs or was killed")
     else:
         taken = status.intake.events + (0 if status.ingest is None else status.ingest.accepted)
+        taken += 0 if status.mqtt is None else status.mqtt.events
         yield Examined("daemon", "ok", f"pid {status.pid}, {taken} events since its start")
         yield _lag(status)
     if status.fault is not None:
