@@ -2,9 +2,10 @@
 
 A run's series gathers its counts and metrics and is summed up a minute after `run.ended` (events
 spooled before the end may be appended after it), then forgotten; a run that sends nothing for a day is
-summed up as it is, labelled `status: silent`. Windows are those of the log's clock,
-for the project and for each backend of its jobs; their starts are spread by the series' name, so that
-a fleet does not sum up at one instant. A window without events has no summary.
+summed up as it is, labelled `status: silent`. What providers still say of its jobs begins no run anew.
+Windows are those of the log's clock, for the project and for each backend of its jobs; their starts are
+spread by the series' name, so that a fleet does not sum up at one instant. A window without events has
+no summary.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,9 @@ from quantum_mlops.events import (
     RunStarted,
     ShotsMeasured,
     short_name,
+    type_name,
 )
+from quantum_mlops.events.job_status import TERMINAL_STATUSES
 
 METRICS_KEPT = 256
 NAME_BYTES_KEPT = 6 * 1024
@@ -33,6 +36,10 @@ NAME_BYTES_KEPT = 6 * 1024
 END_GRACE = MINUTE
 SILENT_AFTER = DAY
 _PROJECT = "project"
+_LATER = frozenset(
+    type_name(f"job.{status}") for status in (*TERMINAL_STATUSES, "queued", "running", "unknown", "billed")
+)
+"""News of a job that come hours after its run, as from the follower."""
 
 
 class Figures(Struct, gc=False):
@@ -87,6 +94,8 @@ class SummariesProcessor:
         if not rules.summaries.enabled:
             return ()
         data = event.data
+        if state.start is None and event.type in _LATER and state.series.startswith("run/"):
+            return (Forget(),)
         counts = state.counts
         state.seen = event.ingestedtime
         kind = event.type

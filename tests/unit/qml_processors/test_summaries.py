@@ -98,6 +98,20 @@ def test_a_run_that_was_killed_is_summed_up_after_a_day_and_forgotten():
     assert processor.next_timer(state, RULES) is None
 
 
+@pytest.mark.parametrize("kind", ["queued", "running", "completed", "failed", "cancelled", "unknown", "billed"])
+def test_what_a_provider_says_of_a_job_after_its_run_begins_no_run_that_falls_silent(kind):
+    processor = SummariesProcessor()
+    state = processor.open("run/r1")
+    late = event(f"job.{kind}", Job(job_id="j"), 9)
+    assert [type(one) for one in processor.apply(state, late, RULES)] == [Forget]
+    assert processor.next_timer(state, RULES) is None
+    processor.apply(state, event("job.created", Job(job_id="j"), 10), RULES)
+    assert processor.apply(state, late, RULES) == ()
+    assert state.counts == {type_name("job.created"): 1, type_name(f"job.{kind}"): 1}
+    window = processor.open("project")
+    assert processor.apply(window, late, RULES) == ()
+
+
 def test_a_summary_stays_far_below_the_size_of_an_event_whatever_the_names():
     processor = SummariesProcessor()
     state = processor.open("run/r1")

@@ -90,13 +90,12 @@ def test_a_provider_that_asks_for_time_gets_it(room, scripted, sights):
     assert (tally.errors, tally.last_error, tally.asked_again) == (1, "429 slow down", None)
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("status"), MemoryError()])
-def test_an_error_of_an_sdk_is_shown_and_the_job_is_asked_for_again(room, scripted, sights, error):
-    door = scripted({"j1": [error, sights["billed"]]})
+def test_an_error_of_an_sdk_is_shown_and_the_job_is_asked_for_again(room, scripted, sights):
+    door = scripted({"j1": [KeyError("status"), sights["billed"]]})
     follower = room.follow({"ibm": door})
     room.tell(room.event("created"))
     room.drive(follower, lambda: room.kinds() == ["job.completed", "job.billed"])
-    assert type(error).__name__ in follower.providers.tallies["ibm"].last_error
+    assert follower.providers.tallies["ibm"].last_error == "KeyError: 'status'"
 
 
 def test_without_credentials_others_go_on_and_the_mend_is_shown(room, scripted, sights):
