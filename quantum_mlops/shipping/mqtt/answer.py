@@ -91,7 +91,8 @@ def _mend_of_network(error: Exception, authority: str) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that does not verify ({error.verify_message}): check {authority}"
     if isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_OFF):
-        return f"speaks no TLS with us ({error.reason or 'no reason given'}): mqtts:// needs the broker's port for TLS"
+        reason = getattr(error, "reason", None) or "no reason given"
+        return f"speaks no TLS with us ({reason}): mqtts:// needs the broker's port for TLS"
     if isinstance(error, socket.gaierror):
         temporary = error.errno in (socket.EAI_AGAIN, socket.EAI_MEMORY)
         return None if temporary else f"cannot be found ({error.strerror}): check the address"
@@ -109,7 +110,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, RefusedError) and error.code is not None:
         return f"refuses or ended the connection (reason code 0x{error.code:02X})"
     if isinstance(error, (*_BROKEN_OFF, RefusedError)):
-        return "closed the connection; where that stays so it may want TLS: mqtts://"
+        return "closed the connection; where that stays so the port may be for the other one of mqtt:// and mqtts://"
     if isinstance(error, OSError):
         reason = os.strerror(error.errno) if error.errno else error.strerror
         return f"cannot be reached: {reason}" if reason else "cannot be reached"

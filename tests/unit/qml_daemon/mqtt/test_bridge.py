@@ -209,7 +209,7 @@ def test_what_keeps_it_out_is_said_with_the_setting_to_check(house, tmp_path, mo
     assert faults[0] == "refuses the user or the password: check mqtt.user and mqtt.password_file"
     assert faults[1].startswith("has a certificate that does not verify")
     assert faults[1].endswith("check mqtt.ca_file")
-    assert faults[2].startswith("closed the connection; where that stays so it may want TLS")
+    assert faults[2].startswith("closed the connection; where that stays so the port may be for the other one")
     assert "not-the-password" not in "".join(map(str, faults))
 
 
