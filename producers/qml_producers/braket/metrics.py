@@ -13,7 +13,7 @@ from typing import Any
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.scalars import pack_metrics
 
-_NANOSECONDS = 1_000_000_000
+_MICROSECONDS = 1_000_000  # finer than a float tells of an instant
 _NAMES = ("metric_name", "value", "timestamp", "iteration_number")
 
 
@@ -56,4 +56,4 @@ def _nanoseconds(timestamp: Any) -> int | None:
     """The instant that was given, None where none was and now is meant."""
     if not isinstance(timestamp, (int, float)) or not math.isfinite(timestamp) or timestamp <= 0:
         return None
-    return int(timestamp * _NANOSECONDS)
+    return round(timestamp * _MICROSECONDS) * 1000

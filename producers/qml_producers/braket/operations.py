@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from braket.circuits import FreeParameter, FreeParameterExpression, Gate, Instruction, Noise
+from braket.circuits import FreeParameterExpression, Gate, Instruction, Noise
 from braket.circuits.compiler_directive import CompilerDirective
 from braket.circuits.measure import Measure
 
@@ -126,8 +126,9 @@ class OperationReader:
         return float(value)
 
     def _symbolic(self, value: FreeParameterExpression) -> Value:
-        if isinstance(value, FreeParameter):
-            return symbol(self._positions[value.name])
+        position = self._positions.get(str(value.expression))  # of a bare parameter
+        if position is not None:
+            return symbol(position)
         free = {str(each): each for each in value.expression.free_symbols}
         if not free:
             return float(value.expression)
