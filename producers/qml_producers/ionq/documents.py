@@ -21,14 +21,6 @@ STATUSES: Final = {
     "failed": "failed",
     "canceled": "cancelled",
 }
-KEYS: Final = (
-    "id", "status", "backend", "target", "shots", "stats", "failure", "session_id",
-    "submitted_at", "started_at", "completed_at", "request", "start", "response",
-    "predicted_wait_time_ms", "predicted_execution_duration_ms", "execution_duration_ms",
-    "predicted_execution_time", "execution_time", "cost_usd",
-)  # fmt: skip
-"""What is read of a job's document: little, where the document holds the circuits' metadata."""
-
 SOURCE: Final = "IonQ API"
 _RELEASED = frozenset({"failed", "cancelled"})
 _MAX_LABEL = 512

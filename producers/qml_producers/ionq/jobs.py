@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from qiskit import QuantumCircuit
-
 from qml_producers.ionq.outcomes import packed
 from qml_producers.ionq.submissions import Submission
 from qml_producers.observing.door import Sight
@@ -20,7 +18,9 @@ Measured = Mapping[str, int]
 _MAX_CIRCUITS = 64  # described in one job event
 _MAX_PARTS = 256  # events of one job
 _MAX_LABEL = 512
-_NO_GATES = frozenset({"measure", "barrier", "id", "delay"})
+_SINGLE = ("x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p")
+_DOUBLE = ("cx", "cy", "cz", "ch", "csx", "swap", "crx", "cry", "crz", "cp", "rxx", "ryy", "rzz")
+_PLAIN = frozenset({*_SINGLE, *_DOUBLE, "measure", "barrier", "id"})
 
 
 class JobReader:
@@ -78,7 +78,6 @@ class JobReader:
         """Return the facts of each circuit, None where it cannot be read; the copies are let go."""
         if submission.facts is None:
             submission.registers = [[(reg.name, reg.size) for reg in each.cregs] for each, _ in submission.circuits]
-            submission.gates = _gates(circuit for circuit, _ in submission.circuits)
             submission.facts = []
             for circuit, key in submission.circuits:
                 try:
@@ -86,6 +85,7 @@ class JobReader:
                 except Exception as error:  # noqa: BLE001 - a gate of the user's own may do anything: counted
                     submission.facts.append(None)
                     self._report(error)
+            submission.gates = _sum(map(_gates, submission.facts))
             submission.circuits = []
         return submission.facts
 
@@ -103,12 +103,12 @@ class JobReader:
             Use(
                 provider=PROVIDER,
                 device=submission.backend,
-                at=submission.submitted or datetime.now(UTC),
+                at=datetime.now(UTC),
                 executions=executions,
                 shots=submission.shots,
                 one_qubit_gates=singles,
                 two_qubit_gates=pairs,
-                error_mitigation=submission.is_mitigated,
+                error_mitigation=submission.mitigation.get("debiasing") == "true",
             )
         )
 
@@ -151,15 +151,24 @@ def _distinct(facts: Iterable[CircuitFacts | None]) -> list[Circuit]:
     return list(found.values())[:_MAX_CIRCUITS]
 
 
-def _gates(circuits: Iterable[QuantumCircuit]) -> tuple[int, int] | None:
-    """Return the gates on one and on two qubits; None where there are wider ones, or what is no plain gate."""
-    widths = [0, 0]
-    for circuit in circuits:
-        for instruction in circuit.data:
-            width = len(instruction.qubits)
-            if instruction.name in _NO_GATES:
-                continue
-            if width not in {1, 2} or instruction.is_control_flow():
-                return None
-            widths[width - 1] += 1
-    return widths[0], widths[1]
+def _gates(facts: CircuitFacts | None) -> tuple[int, int] | None:
+    """Return the gates on one and on two qubits; None where a circuit has others, which IonQ's compiler makes gates of.
+
+    Those of IonQ's own gate set are none of Qiskit's standard gates, so their circuits are among these.
+    """
+    if facts is None:
+        return None
+    counts = facts.circuit.gate_counts
+    if not _PLAIN.issuperset(counts):
+        return None
+    return sum(counts.get(name, 0) for name in _SINGLE), sum(counts.get(name, 0) for name in _DOUBLE)
+
+
+def _sum(gates: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    singles = pairs = 0
+    for each in gates:
+        if each is None:
+            return None
+        singles += each[0]
+        pairs += each[1]
+    return singles, pairs

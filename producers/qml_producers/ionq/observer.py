@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from qml_producers.ionq.documents import KEYS, sight_of
+from qml_producers.ionq.documents import sight_of
 from qml_producers.ionq.jobs import JobReader, Measured, failed, seen
 from qml_producers.ionq.submissions import Submission, Submissions, backend_name, take
 from qml_producers.ionq.wrong_bits import WARNING, gives_wrong_bits
@@ -21,7 +21,7 @@ from quantum_mlops.events.job_status import TERMINAL_STATUSES
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 _CIRCUIT_BYTES = 4096
-_DOCUMENT_BYTES = 1024
+_DOCUMENT_BYTES = 4096
 _KEY_BYTES = 80  # of a count and its key in a dictionary, and the digits of the key
 
 Run = Callable[..., Any]
@@ -56,7 +56,7 @@ class Observer:
             INSIDE.reset(reset)
         try:
             take(submission, job, given)
-            if gives_wrong_bits(submission.backend, [circuit for circuit, _ in submission.circuits]):
+            if kwargs.get("memory") is True and gives_wrong_bits(submission.backend, given):
                 submission.warnings.append(WARNING)
             self.submissions.add(submission)
             executions = len(submission.circuits)
@@ -77,8 +77,7 @@ class Observer:
             if word == submission.word:
                 return
             submission.word = word
-            kept = {key: document[key] for key in KEYS if key in document}
-            build = partial(self._seen, submission, kept, submission.call.seconds)
+            build = partial(self._seen, submission, dict(document), submission.call.seconds)
             submission.call.tell("job.seen", build, _DOCUMENT_BYTES)
             if word in {"failed", "canceled"}:
                 self.submissions.forget(submission)
@@ -101,8 +100,10 @@ class Observer:
         """Tell the job around this run that its bits are wrong."""
         try:
             job_id = getattr(outer, "job_id", None)
-            circuits = given if isinstance(given, (list, tuple)) else [given]
-            if not isinstance(job_id, str) or not gives_wrong_bits(backend_name(backend, kwargs), circuits):
+            if kwargs.get("memory") is not True or not isinstance(job_id, str):
+                return
+            options = {**vars(backend.options), **kwargs}
+            if not gives_wrong_bits(backend_name(str(backend.name), options), given):
                 return
             warned = Job(job_id=job_id, backend=str(backend.name), warnings=[WARNING])
             self._reports.begin().tell("job.running", lambda: [Item("job.running", warned)], _DOCUMENT_BYTES)
@@ -112,7 +113,6 @@ class Observer:
     def _refused(self, submission: Submission, error: Exception) -> None:
         """Report a `run` that raised: there is no job, but the attempt failed."""
         submission.job_id = uuid.uuid4().hex
-        submission.backend = submission.backend.removeprefix("ionq_")
         data = failed(submission, submission.call.seconds, failure_of(error))
         submission.call.tell("job.failed", lambda: [Item("job.failed", data)], _DOCUMENT_BYTES)
 

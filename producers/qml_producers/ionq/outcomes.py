@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qml_producers.observing.outcomes import pack
+from qml_producers.observing.outcomes import fits, pack_counted
 from quantum_mlops.events import Outcomes, ShotStatistics
 
 _ZERO = ord("0")
@@ -22,11 +22,20 @@ def packed(counts: Mapping[str, int]) -> tuple[int, Outcomes | ShotStatistics] |
     (4, Outcomes(bits=2, keys=b'\x01\x02', counts=[3, 1]))
     """
     bits = len(next(iter(counts), ""))
-    if not bits or any(len(key) != bits for key in counts):
+    text = "".join(counts)
+    if not bits or not text.isascii() or any(len(key) != bits for key in counts):
         return None
-    text = np.frombuffer("".join(counts).encode("ascii", "replace"), np.uint8).reshape(len(counts), bits) - _ZERO
-    if text.max() > 1:
+    values = np.frombuffer(text.encode(), np.uint8).reshape(len(counts), bits) - _ZERO
+    if values.max() > 1:
         return None
-    rows = np.packbits(np.pad(text, ((0, 0), (-bits % 8, 0))), axis=1)
-    repeated = np.repeat(rows, np.fromiter(counts.values(), np.int64, len(counts)), axis=0)
-    return len(repeated), pack(repeated, bits)
+    if fits(len(counts), bits):
+        width = (bits + 7) // 8
+        ascending = sorted(counts.items())
+        keys = b"".join([int(key, 2).to_bytes(width, "big") for key, _ in ascending])
+        return sum(counts.values()), Outcomes(bits=bits, keys=keys, counts=[count for _, count in ascending])
+    padded = np.zeros((len(counts), -bits % 64 + bits), np.uint8)
+    padded[:, -bits:] = values
+    rows = np.packbits(padded, axis=1)  # whole words, which sort fast
+    order = np.lexsort(rows.view(">u8").astype(np.uint64).T[::-1])
+    sorted_counts = np.fromiter(counts.values(), np.int64, len(counts))[order]
+    return int(sorted_counts.sum()), pack_counted(rows[order, -((bits + 7) // 8) :], sorted_counts, bits)

