@@ -21,9 +21,10 @@ CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGE
 CREATE TABLE IF NOT EXISTS jobs (partitionkey TEXT, job TEXT, data BLOB, over INTEGER,
     PRIMARY KEY (partitionkey, job)) WITHOUT ROWID;
 """
-_LOG = "log"
+_LOG, _PROVIDERS = "log", "providers"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(FollowedJob).decode
+_decode_names = msgspec.msgpack.Decoder(list[str]).decode
 
 
 class FollowerStore:
@@ -55,23 +56,32 @@ class FollowerStore:
                 raise LogLockedError(f"{path}: {text}; stop it first") from error
             raise LogError(f"{path}: {error}") from error
 
-    def settle(self, log_id: bytes | None) -> None:
-        """Forget everything where it is of another log. Idempotent."""
-        if log_id is None:  # a log so new that it has no id yet
-            return
-        rows = list(self._rows("SELECT value FROM facts WHERE name = ?", (_LOG,)))
+    def settle(self, log_id: bytes | None, providers: Iterable[str]) -> None:
+        """Forget everything where it is of another log; read anew where a provider came to be followed. Idempotent."""
+        known = {str(name): bytes(value) for name, value in self._rows("SELECT name, value FROM facts")}
+        followed = set(_decode_names(known[_PROVIDERS])) if _PROVIDERS in known else set()
+        names = sorted(providers)
         with self._transaction():
-            if rows and bytes(rows[0][0]) != log_id:
-                for table in ("positions", "jobs"):
-                    self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our names
-            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_LOG, log_id))
+            if log_id is not None:  # else a log so new that it has no id yet
+                if known.get(_LOG, log_id) != log_id:
+                    self._connection.execute("DELETE FROM positions")
+                    self._connection.execute("DELETE FROM jobs")
+                self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_LOG, log_id))
+            if not followed.issuperset(names):
+                self._connection.execute("DELETE FROM positions")
+            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_PROVIDERS, _encode(names)))
 
     def positions(self) -> dict[int, int]:
         """Return the offset of the next record to read, by partition."""
         return dict(self._rows("SELECT partition, next FROM positions"))
 
     def load(self, jobs: Jobs) -> None:
-        """Give back the jobs. One that a newer version stored, and this one cannot read, comes anew from the log."""
+        """Give back the jobs of the providers that are followed.
+
+        Raises:
+            LogError: one was stored by a newer version that this one cannot read.
+
+        """
         for partitionkey, name, data, over in self._rows(
             "SELECT partitionkey, job, data, over FROM jobs ORDER BY over"
         ):

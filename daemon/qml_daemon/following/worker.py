@@ -76,7 +76,7 @@ class Follower:
     def __init__(self, doors: Mapping[str, OpenDoor], terms: Terms, parts: Parts, clock: Clock) -> None:
         self.providers = Providers(doors, terms.timeout_seconds)
         self._terms, self._parts, self._clock = terms, parts, clock
-        parts.store.settle(parts.reader.cursor(LOG_ID))
+        parts.store.settle(parts.reader.cursor(LOG_ID), doors)
         self._jobs = Jobs(doors, terms.max_jobs)
         parts.store.load(self._jobs)
         self._feed = EventFeed(parts.reader, parts.store.positions())
