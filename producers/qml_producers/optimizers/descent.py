@@ -18,6 +18,7 @@ import numpy as np
 from qml_producers.optimizers.points import Points, key_of, number_of
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.step import Step
+from quantum_mlops.sdk.tally import Counts
 
 WATCHING: ContextVar["Descent | None"] = ContextVar("qml_producers_descent", default=None)
 """The minimization of this context: one inside it is a part of it."""
@@ -61,7 +62,7 @@ class Descent:
         self._clear()
 
     def _clear(self) -> None:
-        self._evaluations = 0
+        self._evaluations = self._unsaid = 0
         self._values: list[float] = []
         self._gradient: Any = None
         self._point: bytes | None = None
@@ -124,14 +125,17 @@ class Descent:
         step = self._open()
         size = getattr(point, "size", None)
         points = size // self._parameters if isinstance(size, int) and self._parameters else 1
-        executed = None if self._unit is not None or step is None else step.tally.total().executions
-        return key_of(point), max(1, points), executed
+        return key_of(point), max(1, points), None if step is None else step.tally.total()
 
     def _evaluated(self, before: Any, value: Any) -> None:
-        key, points, executed = before
+        key, points, counts = before
         self._evaluations += points
-        if executed is not None and self._step is not None and self._unit is None:
-            self._unit = (self._step.tally.total().executions - executed) // points
+        if counts is not None and self._step is not None:
+            after = self._step.tally.total()
+            if self._unit is None:
+                self._unit = (after.executions - counts.executions) // points
+            if after.expected == counts.expected:
+                self._unsaid += points
         number = number_of(value)
         if number is None:
             return
@@ -185,6 +189,8 @@ class Descent:
             if plan.each is not None and self._unit:
                 evaluations = plan.each + plan.first * is_first + plan.last * is_last
                 step.usual = evaluations * self._unit + plan.extra
+            if self._unsaid and self._unit and step.tally.total().expected:  # the gradients said theirs
+                step.tally.add(Counts(expected=self._unsaid * self._unit))
             given = {"evaluations": self._evaluations} if self._evaluations else {}
             step.end(loss=None if self._told_loss else loss, gradient=self._gradient, **given)
         self._step = None

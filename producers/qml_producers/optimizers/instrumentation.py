@@ -7,44 +7,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quantum_mlops.sdk.recorder import Recorder
 
-_SCIPY = "scipy.optimize"
-_NETWORKS = "qiskit_machine_learning.neural_networks"
-_MODELS = "qiskit_machine_learning.algorithms"
-
 
 class OptimizersInstrumentation:
-    """Watches minimizations by SciPy, qiskit-algorithms and qiskit-machine-learning, and the passes of its networks."""
+    """Watches minimizations by SciPy, qiskit-algorithms and qiskit-machine-learning; what gradients should execute."""
 
     name = "optimizers"
-    modules = (_SCIPY, "qiskit_algorithms.optimizers", "qiskit_machine_learning.optimizers", _NETWORKS, _MODELS)
+    modules = (
+        "scipy.optimize",
+        "qiskit_algorithms.optimizers",
+        "qiskit_algorithms.gradients",
+        "qiskit_machine_learning.optimizers",
+        "qiskit_machine_learning.gradients",
+        "qiskit_machine_learning.neural_networks",
+        "qiskit_machine_learning.algorithms",
+    )
 
     def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Put the watched functions and methods of one module in place; return the undo."""
-        if module.__name__ == _NETWORKS:
-            from qml_producers.optimizers import networks  # noqa: PLC0415 - loads NumPy
+        from qml_producers.optimizers.places import INSTALLS  # noqa: PLC0415 - loads NumPy
 
-            return networks.install(recorder, module)
-        if module.__name__ == _MODELS:
-            from qml_producers.optimizers import objectives  # noqa: PLC0415 - as above
-
-            return objectives.install(recorder, module)
-        from qml_producers.optimizers import qiskit_optimizers  # noqa: PLC0415 - as above
-        from qml_producers.optimizers.places import watch_functions  # noqa: PLC0415 - as above
-
-        undo_functions = watch_functions(recorder, module)
-        if module.__name__ == _SCIPY:
-            return undo_functions
-        try:
-            undo_methods = qiskit_optimizers.install(recorder, module)
-        except Exception:
-            undo_functions()
-            raise
-
-        def undo() -> None:
-            undo_methods()
-            undo_functions()
-
-        return undo
+        return INSTALLS[module.__name__.rpartition(".")[2]](recorder, module)
 
     def make_canary(self, recorder: "Recorder", circuit: object, every: int, shots: int, name: str | None) -> None:
         """Return None: an optimizer runs no circuit."""

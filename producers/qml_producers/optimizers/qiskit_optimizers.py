@@ -49,10 +49,10 @@ def _minimize(recorder: Recorder) -> Callable[..., Any]:
             return wrapped(*args, **kwargs)
         try:
             given, descent = _wrap(recorder, optimizer, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - arguments that the optimizer itself refuses, or ours: counted
-            if not isinstance(error, TypeError):
-                recorder.report("instrumentation_failed", "metric.logged", error)
-            return wrapped(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - what the optimizer itself refuses, too: counted where it does not
+            result = wrapped(*args, **kwargs)
+            recorder.report("instrumentation_failed", "metric.logged", error)
+            return result
         with watching(recorder, descent):
             return wrapped(**given)
 

@@ -33,10 +33,10 @@ def watch_minimize(recorder: Recorder, active: list[bool]) -> Callable[[Callable
             try:
                 bound = signature.bind(*args, **kwargs)
                 descent = _wrap(recorder, bound.arguments)
-            except Exception as error:  # noqa: BLE001 - arguments that SciPy itself refuses, or ours: counted
-                if not isinstance(error, TypeError):
-                    recorder.report("instrumentation_failed", "metric.logged", error)
-                return minimize(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - what SciPy itself refuses, too: counted where it does not
+                result = minimize(*args, **kwargs)
+                recorder.report("instrumentation_failed", "metric.logged", error)
+                return result
             with watching(recorder, descent):
                 return minimize(*bound.args, **bound.kwargs)
 

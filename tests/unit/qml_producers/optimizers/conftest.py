@@ -2,7 +2,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-import qiskit_algorithms.optimizers  # noqa: F401 - hooked by its name in sys.modules
+import qiskit_algorithms.gradients
+import qiskit_algorithms.optimizers  # noqa: F401 - as above
 import qiskit_machine_learning.neural_networks
 import qiskit_machine_learning.optimizers  # noqa: F401 - as above
 import scipy.optimize  # noqa: F401 - as above

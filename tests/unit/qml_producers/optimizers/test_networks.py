@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import qiskit.primitives
+import scipy.optimize
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.primitives import StatevectorEstimator, StatevectorSampler
 from qiskit.quantum_info import SparsePauliOp
+from qiskit_algorithms import gradients as algorithms
+from qiskit_algorithms.gradients import ReverseEstimatorGradient
 from qiskit_machine_learning.gradients import (
     LinCombEstimatorGradient,
     ParamShiftEstimatorGradient,
@@ -102,11 +105,58 @@ def test_a_cached_pass_shows(installed, qiskit_installed, recorder, metrics):
     assert (executions, expected) == (5, 15)
 
 
-def test_gradients_that_run_nothing_or_are_unknown_expect_nothing(installed, recorder):
-    from qiskit_algorithms.gradients import ReverseEstimatorGradient
+def test_gradients_that_run_nothing_or_are_unknown_expect_nothing(installed, recorder, metrics):
+    made, _, _ = circuit()
+    with recorder.run("r") as run, Step(recorder, run):
+        ReverseEstimatorGradient().run([made], [SparsePauliOp("ZZ")], [np.zeros(5)]).result()
+    assert metrics() == []
 
-    from qml_producers.optimizers.networks import _backward
 
-    network = estimator_network()
-    network.gradient = ReverseEstimatorGradient()
-    assert _backward(network, 5) is None
+@pytest.mark.parametrize(
+    ("make", "parameters", "expected"),
+    [
+        (lambda estimator: algorithms.ParamShiftEstimatorGradient(estimator), None, 2 * 2 * 5),
+        (lambda estimator: algorithms.ParamShiftEstimatorGradient(estimator), 2, 2 * 2 * 2),
+        (lambda estimator: algorithms.FiniteDiffEstimatorGradient(estimator, 0.01), None, 2 * 2 * 5),
+        (lambda estimator: algorithms.FiniteDiffEstimatorGradient(estimator, 0.01, method="forward"), 2, 2 * 3),
+        (lambda estimator: algorithms.SPSAEstimatorGradient(estimator, 0.01, batch_size=3, seed=1), None, 2 * 2 * 3),
+        (lambda estimator: algorithms.LinCombEstimatorGradient(estimator), 1, 2),
+    ],
+)
+def test_gradients_take_what_their_method_says(
+    installed, qiskit_installed, recorder, metrics, make, parameters, expected
+):
+    made, _, _ = circuit()
+    chosen = None if parameters is None else [list(made.parameters)[:parameters]] * 2
+    with recorder.run("r") as run, Step(recorder, run):
+        gradient = make(StatevectorEstimator(seed=1))
+        gradient.run([made] * 2, [SparsePauliOp("ZZ")] * 2, [np.zeros(5)] * 2, chosen).result()
+    ((_, data),) = metrics()
+    assert (data.values["executions"], data.values["executions_expected"]) == (expected, expected)
+
+
+def test_what_a_gradient_refuses_it_refuses_in_the_same_words(installed):
+    gradient = algorithms.ParamShiftEstimatorGradient(StatevectorEstimator())
+    with pytest.raises(TypeError, match="missing 3 required positional arguments"):
+        gradient.run()
+
+
+def test_values_that_an_optimizer_asks_for_beside_gradients_are_expected_too(
+    installed, qiskit_installed, recorder, metrics
+):
+    made, _, _ = circuit()
+    estimator = StatevectorEstimator(seed=1)
+    gradient = algorithms.ParamShiftEstimatorGradient(estimator)
+    observable = SparsePauliOp("ZZ")
+    with recorder.run("r"):
+        scipy.optimize.minimize(
+            lambda x: float(estimator.run([(made, observable, x)]).result()[0].data.evs),
+            np.full(5, 0.3),
+            jac=lambda x: gradient.run([made], [observable], [x]).result().gradients[0],
+            method="L-BFGS-B",
+            options={"maxiter": 3},
+        )
+    told = [data.values for _, data in metrics()]
+    assert len(told) == 3
+    assert [values["executions"] for values in told] == [values["executions_expected"] for values in told]
+    assert all(values["executions"] == 11 * values["evaluations"] for values in told)
