@@ -57,7 +57,8 @@ class Service:
 class Submission:
     """One job: one user call of `run`. `job_id` is empty until there is one, `pubs` are set before the first report.
 
-    `marker` is what marks the caller's context during the call.
+    `marker` is what marks the caller's context during the call. `token` stands for the calibration at submission,
+    `token_after` for that at the end where it is another one.
     """
 
     kind: Kind
@@ -72,6 +73,7 @@ class Submission:
     submit_seconds: float | None = None
     service: Service = field(default_factory=Service)
     marker: Any = None
+    token_after: Any = None
 
 
 @dataclass(slots=True)

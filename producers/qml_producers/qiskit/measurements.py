@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from qml_producers.calibrations.in_force import Executed, footprint_in_force
 from qml_producers.observing.outcomes import join_registers, pack, pool
 from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Submission
 from qml_producers.qiskit.circuits import CircuitReader
@@ -57,11 +59,35 @@ class JobReader:
         found = self.backends.calibration(submission.backend, submission.token)
         return found if found.columns else None
 
+    def calibration_after(self, submission: Submission) -> Calibration | None:
+        """Return the calibration at the job's end; None where it is the one at submission, or nobody can tell."""
+        if submission.backend is None or submission.token_after is None:
+            return None
+        found = self.backends.calibration(submission.backend, submission.token_after)
+        before = self.calibration(submission)
+        changed = before is not None and found.columns and found.calibration_id != before.calibration_id
+        return found if changed else None
+
+    def used(self, submission: Submission, qubits: list[int], edges: list[tuple[int, int]]) -> Footprint | None:
+        """Return a footprint with the calibration in force at execution, as far as it is known by now."""
+        before = self.calibration(submission)
+        after = self.calibration_after(submission)
+        if before is None or after is None or after.restricted_id(qubits, edges) == before.restricted_id(qubits, edges):
+            return _footprint(before, qubits, edges)
+        return footprint_in_force(before.columns, after.columns, qubits, edges, _executed(submission))
+
+    def ended(self, submission: Submission, seconds: float, shots: int | None) -> Job:
+        """Return the data of `job.completed`; it tells the footprint again only where the calibration changed."""
+        job = ended(submission, seconds, shots)
+        if self.calibration_after(submission) is None:
+            return job
+        return replace(job, footprint=self.used(submission, *_union(self.describe(submission))))
+
     def created(self, submission: Submission) -> Job:
         """Return the data of `job.created`."""
         pubs = self.describe(submission)
         calibration = self.calibration(submission)
-        used = union((pub.facts.qubits, pub.facts.edges) for pub in pubs if pub.facts is not None)
+        used = _union(pubs)
         return Job(
             job_id=submission.job_id,
             provider=submission.provider,
@@ -81,16 +107,19 @@ class JobReader:
     def measured(self, submission: Submission, parts: Sequence[Sequence[Part]]) -> Iterator[ShotsMeasured]:
         """Yield the data of `shots.measured`, pub by pub."""
         pubs = self.describe(submission)
-        calibration = self.calibration(submission)
+        looks = (self.calibration(submission), self.calibration_after(submission))
         is_canary = submission.role == "canary"
         run = submission.call.run_id
         for number, (pub, found) in enumerate(zip(pubs, parts, strict=bool(pubs))):
             facts = pub.facts
             if facts is None or not found:
                 continue
-            used = _footprint(calibration, facts.qubits, facts.edges)
+            used = self.used(submission, facts.qubits, facts.edges)
             circuit = facts.circuit.identity
-            news = self._told.news(calibration, used, run, _backend(submission), circuit) if is_canary else None
+            news = None
+            if is_canary:
+                told = next((look for look in looks if look is not None and _is_of(used, look)), None)
+                news = self._told.news(told, used, run, _backend(submission), circuit)
             for part, measured in enumerate(found):
                 yield ShotsMeasured(
                     job_id=submission.job_id,
@@ -233,6 +262,23 @@ def _footprint(calibration: Calibration | None, qubits: list[int], edges: list[t
     if calibration is None:
         return None
     return Footprint(qubits=qubits, edges=edges, calibration_id=calibration.restricted_id(qubits, edges))
+
+
+def _union(pubs: Iterable[CapturedPub]) -> tuple[list[int], list[tuple[int, int]]]:
+    return union((pub.facts.qubits, pub.facts.edges) for pub in pubs if pub.facts is not None)
+
+
+def _is_of(used: Footprint | None, calibration: Calibration) -> bool:
+    """Whether a footprint's id is of these values; one whose values are of two looks is of none."""
+    return used is not None and used.calibration_id == calibration.restricted_id(used.qubits, used.edges)
+
+
+def _executed(submission: Submission) -> Executed | None:
+    """When the job executed, where the provider has said it by now."""
+    times = submission.service.times
+    if times is None or times.started is None or times.ended is None:
+        return None
+    return Executed(times.started.timestamp(), times.ended.timestamp())
 
 
 def _executions(submission: Submission, pubs: Sequence[CapturedPub]) -> int | None:

@@ -16,8 +16,8 @@ from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Reports
 from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End
-from qml_producers.qiskit.measurements import JobReader, Part, common, ended, failed, measure, submitted
-from qml_producers.qiskit.snapshots import Backend, Backends
+from qml_producers.qiskit.measurements import JobReader, Part, common, failed, measure, submitted
+from qml_producers.qiskit.snapshots import Backend, Backends, Calibration
 from qml_producers.qiskit.sources import Sources
 from qml_producers.qiskit.ways import QiskitWay, Way
 from quantum_mlops.events import Failure
@@ -186,16 +186,30 @@ class Observer:
         self._defer(submission, build, min(size, _LARGE_BYTES) + _CIRCUIT_BYTES, "shots.measured")
 
     def _created(self, submission: Submission) -> Iterator[Item]:
-        found = self._reader.calibration(submission)
+        yield from self._announced(submission, self._reader.calibration(submission))
+        yield Item("job.created", self._reader.created(submission))
+
+    def _announced(self, submission: Submission, found: Calibration | None) -> Iterator[Item]:
         if found is not None and submission.backend is not None:
             for snapshot in self._reader.backends.announce(submission.backend, found):
                 yield Item("calibration.snapshot", snapshot, partitionkey=snapshot.backend)
-        yield Item("job.created", self._reader.created(submission))
+
+    def _look_again(self, submission: Submission) -> None:
+        """Note which calibration is in force at the job's end, or soon after: as much later as this thread is."""
+        try:
+            token = None if submission.backend is None else submission.backend.token_now()
+        except Exception as error:  # noqa: BLE001 - a backend of the user's own may do anything: counted
+            self._report("calibration.snapshot", error)
+            return
+        if token is not submission.token:
+            submission.token_after = token
 
     def _completed(
         self, submission: Submission, seconds: float, shots: int | None, results: list[CapturedResult]
     ) -> Iterator[Item]:
-        yield Item("job.completed", ended(submission, seconds, shots))
+        self._look_again(submission)
+        yield from self._announced(submission, self._reader.calibration_after(submission))
+        yield Item("job.completed", self._reader.ended(submission, seconds, shots))
         if results:
             yield from self._counted(submission, results)
 

@@ -58,6 +58,11 @@ class Backend:
             return backend.properties()
         return backend.target if self._stable_target else None
 
+    def token_now(self) -> Any:
+        """Return the token in force now; None where none can be told, or the backend object is gone."""
+        backend = self._backend()
+        return None if backend is None else self.token(backend)
+
     def read(self, token: Any) -> list[CalibrationColumn]:
         """Return the columns of a token. For the writer's thread."""
         if hasattr(token, "to_dict"):
@@ -85,6 +90,11 @@ class RemoteBackend(Backend):
     def __init__(self, backend: Any, *, forget: Callable[[Any], None]) -> None:
         super().__init__(backend, stable_target=False, forget=forget)
         self.provider = "ibm"
+
+    def token_now(self) -> Any:
+        """Return the token of the backend object as it is now; None where that is gone."""
+        backend = self._backend()
+        return None if backend is None else self.token(backend)
 
     def token(self, backend: Any) -> Any:
         """Return the properties that the backend object holds; None where it has asked for none yet."""
