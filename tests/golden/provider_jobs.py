@@ -71,12 +71,12 @@ def run_braket():
 def run_ionq():
     from qiskit_ionq import IonQProvider
 
-    with IonqCloud() as cloud, mock.patch.dict(os.environ, {"IONQ_API_URL": cloud.url, "IONQ_API_KEY": cloud.key}):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # advice on the transpiler
-            backend = IonQProvider().get_backend("qpu.forte-1")
-            cloud.statuses = ("ready", "started", "completed")
-            backend.run(qiskit_circuit(), shots=SHOTS).result(wait=0.02)
+    environ = mock.patch.dict(os.environ)
+    with IonqCloud() as cloud, environ, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice on the transpiler
+        os.environ |= {"IONQ_API_URL": cloud.url, "IONQ_API_KEY": cloud.key}
+        cloud.statuses = ("ready", "started", "completed")
+        IonQProvider().get_backend("qpu.forte-1").run(qiskit_circuit(), shots=SHOTS).result(wait=0.02)
 
 
 def run_pennylane():
