@@ -49,6 +49,7 @@ class Execution:
     call: Call
     tapes: list[CapturedTape] = field(default_factory=list)
     executions: int | None = None
+    tasks: int = 1
     inner: list[str] = field(default_factory=list)
     """The ids of the provider's jobs or tasks that this call made."""
     described: list[Any] | None = None

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pennylane.measurements import ExpectationMP
 
 from qml_producers.pennylane.captures import CapturedTape
@@ -15,7 +17,7 @@ from qml_producers.pennylane.observables import pauli_terms, word_weight
 from qml_producers.pennylane.operations import TapeReader
 from qml_producers.pennylane.tapes import all_wires, is_readout, is_sampled, qubits_of
 from qml_producers.qiskit.expectations import observables_label
-from quantum_mlops.circuits import Operation, depth, identity_of_form, normal_form
+from quantum_mlops.circuits import Operation, depth, identity_of_form, normal_form, parameters_digest
 from quantum_mlops.events import Circuit
 
 _PAIR = 2
@@ -25,12 +27,20 @@ _PAIR = 2
 class TapeFacts:
     """The facts of one tape. `label` names all observables whose expectation it asks for, in order.
 
-    `weights` are the moduli of their outcomes where an observable has no more than two, else None.
+    `weights` are the moduli of their outcomes where an observable has no more than two, else None. `swept` are the
+    parameters with one value for each element of a sweep.
     """
 
     circuit: Circuit
     label: str | None
     weights: list[float | None]
+    swept: list[NDArray[Any]]
+
+    def digest(self, element: int) -> str | None:
+        """Return the digest of the values of one element of a sweep; None where nothing is swept."""
+        if not self.swept:
+            return None
+        return parameters_digest(float(value) for values in self.swept for value in np.ravel(values[element]))
 
 
 def read_tape(captured: CapturedTape, device_wires: Sequence[Any] | None) -> TapeFacts:
@@ -61,7 +71,7 @@ def _read(captured: CapturedTape, device_wires: Sequence[Any] | None, qubits: Ma
         two_qubit_gates=two_qubit,
         gate_counts=dict(sorted(Counter(operation.name for operation in operations).items())),
     )
-    return TapeFacts(circuit, label, weights)
+    return TapeFacts(circuit, label, weights, reader.swept)
 
 
 def _measurements(

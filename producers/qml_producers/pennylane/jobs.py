@@ -6,6 +6,7 @@ from typing import Any
 from qml_producers.observing.failures import failure_of
 from qml_producers.pennylane.captures import Execution
 from qml_producers.pennylane.circuits import TapeFacts, read_tape
+from qml_producers.pennylane.costs import cost_in
 from qml_producers.pennylane.measurements import measured_parts
 from quantum_mlops.events import Circuit, Job, ShotsMeasured
 
@@ -22,6 +23,9 @@ class JobReader:
     def created(self, execution: Execution) -> Job:
         """Return the data of `job.created`."""
         described = self.describe(execution)
+        cost = cost_in(execution, described, "created")
+        if cost is not None:
+            execution.call.price(cost.estimated)
         return Job(
             job_id=execution.job_id,
             provider=execution.target.provider,
@@ -32,6 +36,7 @@ class JobReader:
             shots_requested=_shots(execution),
             executions=execution.executions,
             gradient_method=execution.gradient_method,
+            cost=cost,
         )
 
     def ended(self, execution: Execution, seconds: float) -> Job:
@@ -44,6 +49,7 @@ class JobReader:
             shots_executed=_shots(execution),
             executions=execution.executions,
             duration_seconds=seconds,
+            cost=cost_in(execution, self.describe(execution), "completed"),
         )
 
     def failed(self, execution: Execution, seconds: float, error: BaseException | None) -> Job:

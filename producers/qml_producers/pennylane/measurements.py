@@ -32,9 +32,10 @@ def measured_parts(captured: CapturedTape, facts: TapeFacts, copies: Sequence[Se
             if isinstance(measurement, ExpectationMP):
                 values.append(result)
             elif result is not None and shots is not None:
-                for bits, packed in _readouts(measurement, result, shots):
+                for element, (bits, packed) in enumerate(_readouts(measurement, result, shots)):
                     kind = "outcomes" if isinstance(packed, Outcomes) else "statistics"
-                    yield {"registers": [Register(name=_REGISTER, bits=bits)], "shots": shots, kind: packed}
+                    registers = [Register(name=_REGISTER, bits=bits)]
+                    yield {"registers": registers, "shots": shots, "parameters": facts.digest(element), kind: packed}
         if values and facts.label is not None:
             yield from _estimated(values, facts, shots)
 
@@ -88,9 +89,10 @@ def _estimated(values: Sequence[Any], facts: TapeFacts, shots: int | None) -> It
         return
     table = np.stack([np.ravel(np.asarray(value)) for value in np.broadcast_arrays(*values)], axis=-1)
     errors = _errors(table, facts.weights, shots)
-    for row, known in zip(table, [None] * len(table) if errors is None else errors, strict=True):
+    for element, row in enumerate(table):
+        known = None if errors is None else errors[element]
         for expectation in expectations(row, known, facts.label or ""):
-            yield {"shots": shots or 0, "expectation": expectation}
+            yield {"shots": shots or 0, "parameters": facts.digest(element), "expectation": expectation}
 
 
 def _errors(

@@ -27,7 +27,7 @@ from qml_producers.pennylane.gradients import GRADIENT
 from qml_producers.pennylane.jobs import JobReader
 from qml_producers.pennylane.methods import METHODS, gradient_method_of
 from qml_producers.pennylane.nested import DeviceCall
-from qml_producers.pennylane.providers import target_of
+from qml_producers.pennylane.providers import target_of, tasks_of
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 Method = Callable[..., Any]
@@ -79,6 +79,7 @@ class Observer:
         try:
             batch = _batch(circuits)
             execution.executions = executions_of(batch)
+            execution.tasks = tasks_of(device, batch)
             self._count(execution, batch)
             execution.tapes = capture_tapes(batch)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pennylane as qml
+from numpy.typing import NDArray
 from pennylane.ops import Adjoint, Controlled, Pow
 from pennylane.ops.op_math import Conditional
 
@@ -42,6 +43,8 @@ class TapeReader:
         self._symbols = 0
         self.bits: dict[Any, int] = {}
         """The bit of each measurement in the middle of the circuit."""
+        self.swept: list[NDArray[Any]] = []
+        """The parameters that have one value for each element of a sweep, in the order of their symbols."""
 
     def read(self, operations: Iterable[Any]) -> list[Operation]:
         """Return the operations in order. Raises KeyError for a wire outside the circuit."""
@@ -89,6 +92,8 @@ class TapeReader:
             elif value is None or isinstance(value, np.ndarray):  # traced, or one value for each element of a sweep
                 found.append(symbol(self._symbols))
                 self._symbols += 1
+                if value is not None:
+                    self.swept.append(value)
             else:
                 found.append(value)
         return found

@@ -3,6 +3,8 @@
 Known by the package that defines the device, so no plugin is imported here. Nothing is asked of a service.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
@@ -13,6 +15,7 @@ class Target(NamedTuple):
     backend: str
 
 
+_BRAKET = "braket.pennylane_plugin"
 _MAX_LABEL = 512
 
 
@@ -25,7 +28,7 @@ def target_of(device: Any) -> Target:
     """
     inner = getattr(device, "target_device", device)  # a legacy device behind its facade
     package = type(inner).__module__.partition(".")[0]
-    if type(inner).__module__.startswith("braket.pennylane_plugin"):
+    if type(inner).__module__.startswith(_BRAKET):
         found = _braket(inner)
     elif package == "pennylane_ionq":
         found = Target("ionq", str(inner.target))
@@ -34,6 +37,15 @@ def target_of(device: Any) -> Target:
     else:
         found = None
     return found or Target("pennylane", str(device.name or type(inner).__name__)[:_MAX_LABEL])
+
+
+def tasks_of(device: Any, tapes: Sequence[Any]) -> int:
+    """Return how many tasks of its service a device makes of tapes: one, but Braket's one each or in program sets."""
+    if not type(device).__module__.startswith(_BRAKET):
+        return 1
+    most = getattr(device, "_max_program_set_executables", None)
+    same = len({tape.shots for tape in tapes}) == 1 and bool(tapes[0].shots)
+    return math.ceil(len(tapes) / most) if most and same else len(tapes)
 
 
 def _braket(device: Any) -> Target | None:

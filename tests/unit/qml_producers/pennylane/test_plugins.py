@@ -6,7 +6,7 @@ Braket's local simulator, and the plugins' real classes against services on 127.
 import sys
 
 import braket.aws
-import braket.devices.local_simulator
+import braket.devices.local_simulator  # noqa: F401 - as above
 import numpy as np
 import pennylane as qml
 import pennylane_ionq.api_client
