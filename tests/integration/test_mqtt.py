@@ -164,7 +164,7 @@ def test_broker_and_daemon_are_killed_while_a_trainer_publishes_and_every_event_
     letters = command(
         monitor.environ, "dead-letters", "list", "--config", monitor.folder / "quantum-mlops.toml", "--json"
     )
-    assert letters.stdout.strip() in ("[]", ""), letters.stdout
+    assert json.loads(letters.stdout)["total"] == 0
 
 
 def test_hours_without_a_broker_cost_nothing_and_are_caught_up_with(tmp_path, broker, monitor, environ):
