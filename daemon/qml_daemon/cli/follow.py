@@ -12,6 +12,7 @@ from qml_daemon.cli.options import ConfigOption
 
 if TYPE_CHECKING:
     from qml_daemon.following.status import FollowerStatus
+    from qml_daemon.following.worker import Follower
     from quantum_mlops.events import Event
 
 
@@ -57,16 +58,20 @@ def follow_jobs(
       QISKIT_IBM_TOKEN=... quantum-mlops follow --json | jq 'select(.type | contains("billed")) | .data.cost.final'
       QML_FOLLOWER__ENABLED=true quantum-mlops daemon
     """
-    import logging
-
     from qml_daemon.configuration import read_config
+    from qml_daemon.following.notices import say_notices
     from qml_daemon.following.session import open_follower
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="quantum-mlops follow: %(message)s")
-    follower = open_follower(
-        read_config(config, os.environ), os.environ, _print_json if as_json else _print_line, provider
-    )
+    settings = read_config(config, os.environ)
+    with say_notices("quantum-mlops follow: %(message)s"):
+        follower = open_follower(settings, os.environ, _print_json if as_json else _print_line, provider)
+        status = _run(follower, once=once)
+    print(f"quantum-mlops follow: {_sum_up(status)}", file=sys.stderr)
+    troubled = status.fault or any(one.errors or one.refusals for one in status.providers.values())
+    return 1 if once and troubled else 0
 
+
+def _run(follower: "Follower", *, once: bool) -> "FollowerStatus":
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         follower.halt()
         signal.signal(number, signal.SIG_DFL)  # a second one ends at once
@@ -74,14 +79,11 @@ def follow_jobs(
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         follower.run(once=once)
-        status = follower.status("stopped")
+        return follower.status("stopped")
     finally:
         follower.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-    print(f"quantum-mlops follow: {_sum_up(status)}", file=sys.stderr)
-    troubled = status.fault or any(one.errors or one.refusals for one in status.providers.values())
-    return 1 if once and troubled else 0
 
 
 def _print_json(event: "Event") -> None:

@@ -4,7 +4,6 @@ With `--attached` it ends when its standard input does, so that it never outlive
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from qml_daemon.configuration import read_config
+from qml_daemon.following.notices import say_notices
 from qml_daemon.following.session import open_follower
 from qml_daemon.following.worker import Follower
 from quantum_mlops.errors import QuantumMlopsError, UserError
@@ -24,14 +24,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="else as the daemon finds it")
     parser.add_argument("--attached", action="store_true", help="end with the standard input")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    with say_notices("%(asctime)s %(levelname)s %(message)s"):
+        return _follow(chosen.config, attached=chosen.attached)
+
+
+def _follow(config: Path | None, *, attached: bool) -> int:
     try:
-        follower = open_follower(read_config(chosen.config, os.environ), os.environ, lambda _: None)
+        follower = open_follower(read_config(config, os.environ), os.environ, lambda _: None)
     except UserError as error:
         return _refuse(error, 2)
     except QuantumMlopsError as error:
         return _refuse(error, 1)
-    _stop_by(follower, attached=chosen.attached)
+    _stop_by(follower, attached=attached)
     try:
         follower.run()
     except UserError as error:

@@ -82,7 +82,8 @@ def _report_provider(name: str, one: ProviderStatus) -> Iterator[Line]:
     if one.last_error is None or one.last_error_time is None:
         yield NAME, "ok", f"{name}: {jobs}, {last}"
     elif one.last_look is None or one.last_error_time >= one.last_look:
-        yield NAME, "note", f"{name}: {jobs}, {last}; {one.last_error} ({_ago(one.last_error_time)})"
+        again = "" if one.asked_again is None else f", asked again {_in(one.asked_again)}"
+        yield NAME, "note", f"{name}: {jobs}, {last}; {one.last_error} ({_ago(one.last_error_time)}{again})"
     else:
         yield NAME, "ok", f"{name}: {jobs}, {last}; last error {_ago(one.last_error_time)}: {one.last_error}"
 
@@ -99,3 +100,7 @@ def _jobs(open_jobs: int, unbilled_jobs: int) -> str:
 
 def _ago(time_ns: int) -> str:
     return f"{max(0.0, (time.time_ns() - time_ns) / SECOND):.0f} s ago"
+
+
+def _in(time_ns: int) -> str:
+    return f"in {max(0.0, (time_ns - time.time_ns()) / SECOND):.0f} s"

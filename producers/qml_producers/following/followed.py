@@ -35,7 +35,7 @@ class FollowedJob(Struct, kw_only=True, omit_defaults=True):
         job: What it is, repeated in everything that is told of it.
         circuits: Its circuits without their gates, where they fit.
         status: The highest that anybody told.
-        first: The emitter's time of its earliest event (ns).
+        first: The log's time of the first event that was heard of it (ns).
         since: When the status was first known here (ns).
         timed: Whether an end with the provider's times was told.
         billed: Whether a final cost was told.
@@ -77,7 +77,7 @@ class FollowedJob(Struct, kw_only=True, omit_defaults=True):
 
     def take(self, event: Event, data: Job, now: int) -> None:
         """Take in one event of the job. Idempotent; what is told first of a fact stays."""
-        self.first = min(self.first, event.time)
+        self.first = min(self.first, now)
         self.context = _fill(self.context, event.context)
         self.job = _fill(self.job, Job(job_id=data.job_id, **{name: getattr(data, name) for name in _REPEATED}))
         if not self.circuits and data.circuits:
@@ -105,7 +105,7 @@ def begin(event: Event, data: Job, now: int) -> FollowedJob:
         partitionkey=event.partitionkey,
         project=event.project,
         job=Job(job_id=data.job_id),
-        first=event.time,
+        first=now,
         since=now,
     )
     job.take(event, data, now)

@@ -61,7 +61,7 @@ class Jobs:
             self._open[key] = job
 
     def take(self, event: Event, now: int) -> None:
-        """Take one event of the log; all but those of jobs pass by."""
+        """Take one event of the log, `now` the log's time of it; all but those of jobs pass by."""
         data = event.data
         if not isinstance(data, Job):
             return

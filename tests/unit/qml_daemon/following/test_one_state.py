@@ -141,7 +141,7 @@ def _leave_out_arrival(state):
         state.backend.usual = Usual()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(stories(), st.data())
 def test_any_order_with_repeats_leaves_the_same_bytes(story, data):
     wrapper, follower = story

@@ -67,6 +67,16 @@ def test_jobs_and_the_last_look_at_each_provider(said):
     ]
 
 
+def test_when_a_provider_that_said_no_is_asked_again(said):
+    now = time.time_ns()
+    one = provider(
+        open_jobs=1, errors=1, last_error="429 slow down", last_error_time=now, asked_again=now + 90 * SECOND
+    )
+    ((_, first), (verdict, text)) = said(status_of(providers={"ibm": one}))
+    assert (first, verdict) == ("1 open job", "note")
+    assert text.startswith("ibm: 1 open job, not asked yet; 429 slow down (0 s ago, asked again in ")
+
+
 def test_an_error_that_is_over_is_still_told(said):
     now = time.time_ns()
     one = provider(open_jobs=1, looks=9, errors=1, last_look=now, last_error="503", last_error_time=now - 60 * SECOND)

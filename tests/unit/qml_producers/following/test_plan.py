@@ -119,9 +119,9 @@ def test_a_job_that_never_ends_is_given_up_after_a_fortnight(desk, wrapper):
 
 def test_beyond_the_limit_bills_go_first_then_the_oldest(desk, wrapper):
     desk = desk(limit=2)
-    desk.hear(
-        wrapper("done").tell("completed", 5), wrapper("old").tell("created", 1), wrapper("new").tell("created", 2)
-    )
+    for name, status in (("done", "completed"), ("old", "created"), ("new", "created")):
+        desk.hear(wrapper(name).tell(status, 0))
+        desk.at += 1.0
     assert list(desk.jobs) == [("iris", "old"), ("iris", "new")]
     desk.hear(wrapper("newer").tell("created", 3))
     assert list(desk.jobs) == [("iris", "new"), ("iris", "newer")]
