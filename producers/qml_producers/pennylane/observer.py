@@ -45,7 +45,7 @@ class Observer:
         """Call `wrapped(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
         if INSIDE.get() is not None or not self.recorder.enabled:
             return wrapped(*args, **kwargs)
-        args, circuits = _listed(args)
+        args, kwargs, circuits = _listed(args, kwargs)
         execution = self._begin(method, device, circuits, args, kwargs)
         call = DeviceCall([] if execution is None else execution.inner)
         outside = INSIDE.set(call)
@@ -78,7 +78,7 @@ class Observer:
             return None
         try:
             batch = _batch(circuits)
-            execution.executions = executions_of(batch)
+            execution.executions = executions_of(batch) or None
             execution.tasks = tasks_of(device, batch)
             self._count(execution, batch)
             execution.tapes = capture_tapes(batch)
@@ -131,19 +131,21 @@ class Observer:
         yield Item("job.cancelled" if error is None else "job.failed", self._reader.failed(execution, seconds, error))
 
 
-def _listed(args: Any) -> tuple[Any, Any]:
+def _listed(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     """The arguments with their circuits as a tuple where they were an iterator, which can be read only once."""
-    if not args:
-        return args, None
-    circuits = args[0]
-    if hasattr(circuits, "__next__"):
-        circuits = tuple(circuits)
-        args = (circuits, *args[1:])
-    return args, circuits
+    circuits = args[0] if args else kwargs.get("circuits")
+    if not hasattr(circuits, "__next__"):
+        return args, kwargs, circuits
+    circuits = tuple(circuits)
+    return ((circuits, *args[1:]), kwargs, circuits) if args else (args, {**kwargs, "circuits": circuits}, circuits)
 
 
 def _batch(circuits: Any) -> Sequence[Any]:
-    return (circuits,) if isinstance(circuits, QuantumScript) else circuits
+    """The tapes; none where the user gave something else, which the device will say."""
+    if isinstance(circuits, QuantumScript):
+        return (circuits,)
+    is_batch = isinstance(circuits, (list, tuple)) and all(isinstance(each, QuantumScript) for each in circuits)
+    return circuits if is_batch else ()
 
 
 def _config(args: Any, kwargs: Any) -> ExecutionConfig | None:
