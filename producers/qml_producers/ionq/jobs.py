@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from qml_producers.ionq.outcomes import packed
 from qml_producers.ionq.submissions import Submission
 from qml_producers.observing.door import Sight
@@ -35,7 +37,7 @@ class JobReader:
     def created(self, submission: Submission) -> Job:
         """Return the data of `job.created`."""
         facts = self._describe(submission)
-        estimated = self._estimate(submission, len(facts))
+        estimated = submission.estimated = self._estimate(submission, len(facts))
         submission.call.price(estimated)
         return Job(
             job_id=submission.job_id,
@@ -44,7 +46,7 @@ class JobReader:
             provider_job_id=submission.job_id,
             session_id=submission.session_id,
             primitive=PRIMITIVE,
-            circuits=_distinct(facts),
+            circuits=submission.described,
             shots_requested=submission.shots,
             executions=len(facts),
             submit_seconds=submission.submit_seconds,
@@ -77,14 +79,19 @@ class JobReader:
     def _describe(self, submission: Submission) -> list[CircuitFacts | None]:
         """Return the facts of each circuit, None where it cannot be read; the copies are let go."""
         if submission.facts is None:
-            submission.registers = [[(reg.name, reg.size) for reg in each.cregs] for each, _ in submission.circuits]
             submission.facts = []
-            for circuit, key in submission.circuits:
+            described: dict[tuple[str, str | None], Circuit] = {}
+            for circuit, key, source in submission.circuits:
+                submission.registers.append([(register.name, register.size) for register in circuit.cregs])
                 try:
-                    submission.facts.append(self._circuits.read(circuit, key))
+                    facts = self._circuits.read(circuit, key)
+                    submission.facts.append(facts)
+                    before = None if source is None else self._circuits.read(source, id(source)).circuit.identity
+                    described[facts.circuit.identity, before] = replace(facts.circuit, source_identity=before)
                 except Exception as error:  # noqa: BLE001 - a gate of the user's own may do anything: counted
                     submission.facts.append(None)
                     self._report(error)
+            submission.described = list(described.values())[:_MAX_CIRCUITS]
             submission.gates = _sum(map(_gates, submission.facts))
             submission.circuits = []
         return submission.facts
@@ -128,10 +135,17 @@ def seen(submission: Submission, sight: Sight, seconds: float | None) -> Job:
         queue_seconds=sight.queue_seconds,
         predicted_queue_seconds=sight.predicted_queue_seconds,
         predicted_execution_seconds=sight.predicted_execution_seconds,
-        cost=sight.cost,
+        cost=sight.cost or _reserved(submission, sight),
         failure=sight.failure,
         status_text=sight.status_text,
     )
+
+
+def _reserved(submission: Submission, sight: Sight) -> Cost | None:
+    """What IonQ keeps aside until the job has ended."""
+    if submission.estimated is None or sight.status not in {"queued", "running"}:
+        return None
+    return Cost(reserved=submission.estimated)
 
 
 def failed(submission: Submission, seconds: float, failure: Failure) -> Job:
@@ -144,11 +158,6 @@ def failed(submission: Submission, seconds: float, failure: Failure) -> Job:
         duration_seconds=seconds,
         failure=failure,
     )
-
-
-def _distinct(facts: Iterable[CircuitFacts | None]) -> list[Circuit]:
-    found = {fact.circuit.identity: fact.circuit for fact in facts if fact is not None}
-    return list(found.values())[:_MAX_CIRCUITS]
 
 
 def _gates(facts: CircuitFacts | None) -> tuple[int, int] | None:

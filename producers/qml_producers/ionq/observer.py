@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from qml_producers.ionq.documents import sight_of
+from qml_producers.ionq.documents import STATUSES, sight_of
 from qml_producers.ionq.jobs import JobReader, Measured, failed, seen
 from qml_producers.ionq.submissions import Submission, Submissions, backend_name, take
 from qml_producers.ionq.wrong_bits import WARNING, gives_wrong_bits
 from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Reports
+from qml_producers.qiskit.observer import observer_of
 from quantum_mlops.events import Job
 from quantum_mlops.events.job_status import TERMINAL_STATUSES
 from quantum_mlops.sdk.recorder import Item, Recorder
@@ -34,6 +35,7 @@ class Observer:
         self.recorder = recorder
         self.submissions = Submissions()
         self._reports = Reports(recorder)
+        self._qiskit = observer_of(recorder)  # held: it knows what circuits were transpiled from
         self._reader = JobReader(partial(self._reports.failed, "job.created"))
 
     def run(self, run: Run, backend: Any, args: Any, kwargs: Any) -> Any:
@@ -55,7 +57,7 @@ class Observer:
         finally:
             INSIDE.reset(reset)
         try:
-            take(submission, job, given)
+            take(submission, job, given, self._qiskit.sources)
             if kwargs.get("memory") is True and gives_wrong_bits(submission.backend, given):
                 submission.warnings.append(WARNING)
             self.submissions.add(submission)
@@ -70,7 +72,7 @@ class Observer:
     def answered(self, job_id: Any, document: Any) -> None:
         """Report what the service just told the user of a job, where its status is news. Never raises."""
         submission = self.submissions.of(job_id)
-        if submission is None or not isinstance(document, Mapping):
+        if submission is None or not isinstance(document, dict):
             return
         try:
             word = str(document.get("status"))
@@ -78,11 +80,11 @@ class Observer:
                 return
             submission.word = word
             build = partial(self._seen, submission, dict(document), submission.call.seconds)
-            submission.call.tell("job.seen", build, _DOCUMENT_BYTES)
+            submission.call.tell(f"job.{STATUSES.get(word, 'unknown')}", build, _DOCUMENT_BYTES)
             if word in {"failed", "canceled"}:
                 self.submissions.forget(submission)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
-            self._reports.failed("job.seen", error)
+            self._reports.failed("job.running", error)
 
     def read(self, job_id: Any, result: Any) -> None:
         """Report what the user just read, the first time. Never raises."""

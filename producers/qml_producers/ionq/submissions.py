@@ -1,38 +1,50 @@
 """What is taken when a job is submitted, and which submitted jobs are still followed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from qiskit import QuantumCircuit
 
 from qml_producers.observing.reports import Call
 from qml_producers.qiskit.circuits import CircuitFacts
+from qml_producers.qiskit.sources import Sources
+from quantum_mlops.events import Circuit, Money
 
 _MOST_JOBS = 10_000
 _MAX_LABEL = 512
 _IDEAL = "ideal"
 
 
+class Copied(NamedTuple):
+    """A copy of a circuit, the id of the user's own, and the circuit that this one was transpiled from, if known."""
+
+    circuit: QuantumCircuit
+    key: int
+    source: QuantumCircuit | None
+
+
 @dataclass(slots=True)
 class Submission:
     """One job: one user call of `backend.run`, with the `options` that the SDK made of its own and the user's.
 
-    `circuits` are copies until the writer's thread has read them into `facts`, `registers` and `gates`: the gates on
-    one and on two qubits over all circuits, None where there are wider ones. `word` is the last status seen.
+    `circuits` are copies until the writer's thread has read them into what follows; `gates` are those on one and on
+    two qubits over all circuits, None where there are wider ones. `word` is the last status seen.
     """
 
     call: Call
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     job_id: str = ""
-    circuits: list[tuple[QuantumCircuit, int]] = field(default_factory=list)
+    circuits: list[Copied] = field(default_factory=list)
     facts: list[CircuitFacts | None] | None = None
+    described: list[Circuit] = field(default_factory=list)
     registers: list[list[tuple[str, int]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     submit_seconds: float | None = None
     word: str = ""
     gates: tuple[int, int] | None = None
+    estimated: Money | None = None
     _backend: str = ""
 
     @property
@@ -60,21 +72,17 @@ class Submission:
         return mitigation(self.backend, self.options, self.shots)
 
 
-def take(submission: Submission, job: Any, run_input: Any) -> None:
+def take(submission: Submission, job: Any, run_input: Any, sources: Sources) -> None:
     """Note what was submitted: copies of the circuits and the options that the job was made with."""
     submission.submit_seconds = submission.call.seconds
     submission.job_id = job.job_id()
     submission.options = dict(getattr(job, "_passed_args", None) or {})
-    submission.circuits = copies(run_input if isinstance(run_input, (list, tuple)) else [run_input])
-
-
-def copies(circuits: Sequence[QuantumCircuit]) -> list[tuple[QuantumCircuit, int]]:
-    """Return each circuit with the id of the user's own, copied once."""
-    found: dict[int, QuantumCircuit] = {}
-    for circuit in circuits:
+    given = run_input if isinstance(run_input, (list, tuple)) else [run_input]
+    found: dict[int, Copied] = {}
+    for circuit in given:
         if id(circuit) not in found:
-            found[id(circuit)] = circuit.copy()
-    return [(found[id(circuit)], id(circuit)) for circuit in circuits]
+            found[id(circuit)] = Copied(circuit.copy(), id(circuit), sources.of(circuit))
+    submission.circuits = [found[id(circuit)] for circuit in given]
 
 
 def backend_name(name: str, options: Mapping[str, Any]) -> str:

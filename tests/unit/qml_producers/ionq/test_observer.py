@@ -6,13 +6,15 @@ import threading
 
 import numpy as np
 import pytest
+import qiskit.transpiler
 import qiskit_ionq
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit_ionq import ErrorMitigation
 from qiskit_ionq.exceptions import IonQGateError, IonQJobError, IonQJobFailureError
 
 from qml_producers.qiskit.circuits import read_circuit
-from quantum_mlops.events import Money, short_name
+from qml_producers.qiskit.instrumentation import QiskitInstrumentation
+from quantum_mlops.events import Cost, Money, short_name
 
 JOBS = ("job.created", "job.queued", "job.running", "job.completed", "job.failed", "job.cancelled", "job.unknown")
 
@@ -215,7 +217,7 @@ def test_error_mitigation_and_session_are_told(qpu, ghz, events):
 
 
 @pytest.mark.usefixtures("installed")
-def test_an_estimate_comes_from_the_users_own_contract_alone(qpu, ghz, events, tmp_path, monkeypatch):
+def test_an_estimate_comes_from_the_users_own_contract_alone(cloud, qpu, ghz, events, tmp_path, monkeypatch):
     book = tmp_path / "prices.toml"
     book.write_text(
         'name = "contract"\nversion = "7"\n[[prices]]\nprovider = "ionq"\ndevices = ["qpu.*"]\ncurrency = "USD"\n'
@@ -223,7 +225,8 @@ def test_an_estimate_comes_from_the_users_own_contract_alone(qpu, ghz, events, t
     )
     monkeypatch.setenv("QML_PRICES", str(book))
 
-    qpu.run([ghz, ghz], shots=100)
+    cloud.statuses = ("ready",)
+    qpu.run([ghz, ghz], shots=100).status()
     wide = QuantumCircuit(3)
     wide.ccx(0, 1, 2)
     wide.measure_all()
@@ -234,6 +237,7 @@ def test_an_estimate_comes_from_the_users_own_contract_alone(qpu, ghz, events, t
     assert float(first.cost.estimated.amount) == pytest.approx(amount)
     assert first.cost.estimated.price_version == "contract 7"
     assert isinstance(first.cost.estimated, Money)
+    assert events("job.queued")[0].data.cost == Cost(reserved=first.cost.estimated)
     assert second.cost is None  # what a gate on three qubits becomes is IonQ's affair
 
 
@@ -272,6 +276,22 @@ def test_jobs_of_several_threads_are_told_once_each(simulator, ghz, events):
 
     for kind in ("job.created", "job.completed", "shots.measured"):
         assert len({event.data.job_id for event in events(kind)}) == len(events(kind)) == 12
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_transpiled_circuit_names_its_source(recorder, qpu, ghz, events):
+    undo = QiskitInstrumentation().install(recorder, qiskit.transpiler)
+    source = QuantumCircuit(2)
+    source.u(0.1, 0.2, 0.3, 0)
+    source.cx(0, 1)
+    source.measure_all()
+    qpu.run([transpile(source, qpu, optimization_level=0), ghz], shots=10)
+    undo()
+
+    transpiled, own = events("job.created")[0].data.circuits
+    assert transpiled.source_identity == read_circuit(source).circuit.identity
+    assert transpiled.identity != transpiled.source_identity
+    assert own.source_identity is None
 
 
 def test_a_job_of_another_process_is_not_told(cloud, simulator, ghz, installed, recorder, instrumentation, events):
