@@ -10,6 +10,7 @@ Tasks run for real on the SDK's own simulators. A `Script` says how the next tas
 """
 
 import json
+import sys
 import threading
 import time
 import uuid
@@ -122,7 +123,7 @@ class BraketCloud:
         self.devices = device_documents()
         self.prices = price_list()
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"cloud": self}))
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"cloud": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -294,6 +295,13 @@ def _fail_executables(document: dict[str, Any], number: int) -> None:
 
 def _instant(when: datetime) -> str:
     return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that did not wait."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

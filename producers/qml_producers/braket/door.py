@@ -46,16 +46,21 @@ class BraketDoor:
         """
         try:
             import boto3  # noqa: PLC0415 - 0.2 s, and only for those who follow Braket
+            from botocore.exceptions import BotoCoreError  # noqa: PLC0415
         except ImportError as error:
             raise ConfigError("following Amazon Braket needs its SDK: pip install 'quantum-mlops[braket]'") from error
-        session = boto3.Session(
-            aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=environ.get("AWS_SESSION_TOKEN"),
-            profile_name=environ.get("AWS_PROFILE"),
-            region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
-        )
-        if session.get_credentials() is None:
+        try:
+            session = boto3.Session(
+                aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=environ.get("AWS_SESSION_TOKEN"),
+                profile_name=environ.get("AWS_PROFILE"),
+                region_name=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"),
+            )
+            found = session.get_credentials()
+        except (BotoCoreError, ValueError) as error:  # no such profile, half a key, a file that cannot be read
+            raise ConfigError(f"AWS credentials: {error}") from error
+        if found is None:
             raise ConfigError(
                 "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this "
                 "machine a role; braket:GetQuantumTask and braket:GetDevice are all that is asked"
@@ -70,6 +75,8 @@ class BraketDoor:
         response = _ask(
             lambda: client.get_quantum_task(quantumTaskArn=job.job_id, additionalAttributeNames=["QueueInfo"])
         )
+        if "status" not in response:  # botocore makes nothing of half a document, and does not say so
+            raise RetryableError(f"Amazon Braket's answer about {job.job_id} cannot be read")
         sight = sight_of(response)
         cost = self._cost(response, sight)
         return sight if cost is None else replace(sight, cost=cost)
