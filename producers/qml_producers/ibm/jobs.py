@@ -46,7 +46,9 @@ class ServiceJob(JobProxy):
     def status(self) -> Any:
         """Return the job's own status."""
         word = self.__wrapped__.status()
-        self._self_tell(self._self_life.saw, word, vars(self.__wrapped__).get("_error_message"))
+        known = vars(self.__wrapped__)
+        reason = known.get("_reason") or known.get("_error_message")
+        self._self_tell(self._self_life.saw, word, reason, known.get("_reason_code"))
         return word
 
     def result(self, *args: Any, **kwargs: Any) -> Any:

@@ -43,14 +43,15 @@ class Life:
         self._readers = 0
         self._results = itertools.count()
 
-    def saw(self, word: Any, error_message: str | None = None) -> None:
-        """Take the status that the SDK just answered. Never raises."""
+    def saw(self, word: Any, reason: str | None = None, reason_code: Any = None) -> None:
+        """Take the status that the SDK just answered, and why the job failed where it did."""
         status = status_of(word)
         now = time.monotonic()
         before, self._looked = self._looked, now
         if status in TERMINAL_STATUSES:
             if not self._readers:  # else `result()` is about to say more
-                self._end(status, Failure(code=failure_code(word), message=(error_message or "")[:_MAX_MESSAGE]))
+                why = (reason or text_of(word))[:_MAX_MESSAGE]
+                self._end(status, Failure(code=failure_code(word, reason_code), message=why))
             return
         if status == "created" or not self._first(status if status != "unknown" else f"unknown {text_of(word)}"):
             return

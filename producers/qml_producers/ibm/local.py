@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qml_producers.qiskit.captures import Origin, Submission, take_pubs
+from qml_producers.qiskit.captures import Origin, Submission, origins_of, take_pubs
 from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.observer import Observer
 
@@ -18,11 +18,12 @@ from qml_producers.qiskit.observer import Observer
 class ForwardedCall:
     """A call whose work is done by a job inside the one that the user gets."""
 
-    def __init__(self, observer: Observer, submission: Submission, origins: list[Origin]) -> None:
+    def __init__(self, observer: Observer, submission: Submission, given: Any) -> None:
         self.pubs: Any = None
         self._observer = observer
         self._submission = submission
-        self._origins = origins
+        self._given = given
+        self._origins: list[Origin] = []
         self._lock = threading.Lock()
         self._end: End | None = None
         self._is_named = False
@@ -32,6 +33,11 @@ class ForwardedCall:
         if self.pubs is not None or not job._args:  # noqa: SLF001 (its only way to say what it runs)
             return False
         self.pubs = job._args[0]  # noqa: SLF001
+        try:
+            self._origins = origins_of(self._given, self._observer.sources)
+        except Exception as error:  # noqa: BLE001 - ours: the SDK took these pubs; the job is reported without sources
+            self._observer.reports.failed("job.created", error)
+            self._origins = [Origin(id(pub.circuit), None) for pub in self.pubs]
         return True
 
     def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -10,9 +10,10 @@ from qml_producers.ibm.local import ForwardedCall
 from qml_producers.ibm.mitigation import mitigation_of
 from qml_producers.ibm.sessions import Sessions
 from qml_producers.observing.nesting import INSIDE, NESTED, Call, Nested
-from qml_producers.qiskit.captures import Submission, origins_of
+from qml_producers.qiskit.captures import Submission
 from qml_producers.qiskit.jobs import watch
 from qml_producers.qiskit.observer import Observer
+from qml_producers.qiskit.snapshots import RemoteBackend
 
 _PACKAGE = "qiskit_ibm_runtime."
 
@@ -47,7 +48,7 @@ class RuntimeWay:
             if not hasattr(primitive, "_program_id"):  # executor-based: options act in this process, too
                 self._note(submission, primitive, options)
                 return NESTED
-            return ForwardedCall(self._observer, submission, origins_of(pubs, self._observer.sources))
+            return ForwardedCall(self._observer, submission, pubs)
         self._note(submission, primitive, options)
         return ServiceCall(submission)
 
@@ -74,7 +75,7 @@ class RuntimeWay:
 
     def _service_job(self, submission: Submission, job: Any, pubs: Any) -> Any:
         known = vars(job)  # attributes that are missing would be asked of the server
-        submission.backend, submission.token = self._observer.describe(known.get("_backend"))
+        self._place(submission, known.get("_backend"))
         service = submission.service
         service.session_id = known.get("_session_id")
         self._observer.began(submission, pubs)
@@ -83,6 +84,18 @@ class RuntimeWay:
             self.sessions.joined(service.session_id, backend, submission.job_id)
         life = Life(self._observer, submission, self.sessions)
         return ServiceJob(job, life, partial(self._observer.reports.failed, "job.completed"))
+
+    def _place(self, submission: Submission, backend: Any) -> None:
+        """Say where the job went: in a dry run that is another backend; of the same one the user's object knows more.
+
+        The SDK may have made an object of its own, without the calibration, and the user's may have read it meanwhile.
+        """
+        given = submission.backend
+        ran, token = self._observer.describe(backend)
+        if given is None or ran is None or ran.name != given.name:
+            submission.backend, submission.token = ran, token
+        elif isinstance(given, RemoteBackend) and submission.token is None:
+            submission.token = given.token_now()
 
 
 def see_status(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:

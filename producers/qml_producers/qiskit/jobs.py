@@ -46,6 +46,9 @@ def watch(job: Any, on_end: OnEnd) -> Any:
 class JobProxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
     """In the place of a job: it is one for `isinstance`, and pickles and copies as the job that it wraps."""
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     def __copy__(self) -> Any:
         return copy.copy(self.__wrapped__)
 

@@ -1,0 +1,141 @@
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import qiskit.primitives
+import qiskit.transpiler  # noqa: F401 - hooked by its name in sys.modules
+import qiskit_aer.primitives  # noqa: F401 - as above
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import generate_preset_pass_manager
+
+from qml_producers.ibm.instrumentation import IbmInstrumentation
+from qml_producers.qiskit.instrumentation import QiskitInstrumentation
+from quantum_mlops.events import Event
+from quantum_mlops.sdk.recorder import Recorder
+from quantum_mlops.sdk.settings import Settings
+from quantum_mlops.spool.reader import read_folder
+from tests.providers.ibm import IbmCloud, JobScript
+
+Events = Callable[..., list[Event]]
+
+
+@pytest.fixture(scope="session")
+def connected():
+    """One cloud and one service of the SDK's for all tests."""
+    with IbmCloud() as cloud:
+        before = dict(os.environ)
+        os.environ.update(cloud.environ)
+        try:
+            yield cloud, cloud.service()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+@pytest.fixture
+def cloud(connected) -> IbmCloud:
+    cloud, _ = connected
+    cloud.requests.clear()
+    cloud.faults.clear()
+    cloud.default_script = JobScript()
+    cloud._scripts.clear()
+    cloud.devices["ibm_hanoi"].in_force = 1
+    return cloud
+
+
+@pytest.fixture
+def service(connected, cloud):
+    return connected[1]
+
+
+@pytest.fixture
+def backend(service):
+    """A backend object of the test's own, whose calibration was read."""
+    found = service.backend("ibm_hanoi")
+    assert found.target
+    service._active_api_client  # noqa: B018
+    return found
+
+
+@pytest.fixture(scope="session")
+def written() -> QuantumCircuit:
+    circuit = QuantumCircuit(2, name="bell")
+    circuit.h(0)
+    circuit.cx(0, 1)
+    return circuit
+
+
+@pytest.fixture
+def bell(backend, written) -> QuantumCircuit:
+    return isa(backend, written.measure_all(inplace=False))
+
+
+@pytest.fixture
+def estimate(backend, written):
+    circuit = isa(backend, written)
+    return circuit, SparsePauliOp(["ZZ", "XX"], [1.0, 0.5]).apply_layout(circuit.layout)
+
+
+def isa(backend, circuit) -> QuantumCircuit:
+    passes = generate_preset_pass_manager(1, backend=backend, seed_transpiler=1, initial_layout=[0, 1])
+    return passes.run(circuit)
+
+
+@pytest.fixture
+def recorder(tmp_path) -> Iterator[Recorder]:
+    recorder = Recorder(Settings(spool=str(tmp_path / "spool"), project="p"))
+    recorder.start()
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture
+def watching(recorder):
+    """Install the hooks, Qiskit's too, as autolog does; what it returns undoes them."""
+    undos: list[Callable[[], None]] = []
+
+    def undo() -> None:
+        while undos:
+            undos.pop()()
+
+    def install() -> Callable[[], None]:
+        for instrumentation in (QiskitInstrumentation(), IbmInstrumentation()):
+            undos.extend(instrumentation.install(recorder, sys.modules[name]) for name in instrumentation.modules)
+        return undo
+
+    yield install
+    undo()
+
+
+@pytest.fixture
+def installed(recorder, watching) -> Iterator[None]:
+    """The hooks are in place during the test, and no error of ours was counted at its end."""
+    watching()
+    yield
+    assert recorder.stats().reasons == {}
+
+
+@pytest.fixture
+def events(recorder, tmp_path) -> Events:
+    """What was recorded so far, of the types asked for (short names), in the order of time."""
+
+    def read(*kinds: str) -> list[Event]:
+        assert recorder.flush(10)
+        names = {f"quantum_mlops.{kind}.v1" for kind in kinds}
+        found = [event for event in read_folder(tmp_path / "spool") if not names or event.type in names]
+        return sorted(found, key=lambda event: event.time)
+
+    return read
+
+
+@pytest.fixture
+def kinds(events):
+    """The short names of what was recorded of jobs and shots, sorted."""
+
+    def read() -> list[str]:
+        names = (event.type.split(".", 1)[1].removesuffix(".v1") for event in events())
+        return sorted(name for name in names if name.startswith(("job.", "shots.")))
+
+    return read
