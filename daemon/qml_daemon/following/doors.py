@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 
-from qml_producers.observing.door import GROUP, Door
+from qml_producers.following.jobs import Serves
+from qml_producers.observing.door import GROUP, Asked, Door
 from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.sections import Sections
 from quantum_mlops.errors import ConfigError
@@ -25,6 +26,25 @@ def find_doors(
     wanted = known_providers() if providers is None else providers
     entries = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: partial(open_door, entries[name], environ, timeout_seconds) for name in wanted if name in entries}
+
+
+def find_served(providers: Iterable[str]) -> Serves:
+    """Return what tells the jobs of services from those of simulators in their SDKs, as far as doors can tell."""
+    kinds = {entry.name: _serves_of(entry) for entry in entry_points(group=GROUP)}
+    tell = {name: kinds[name] for name in providers if kinds.get(name) is not None}
+
+    def serves(provider: str, job: Asked) -> bool:
+        known = tell.get(provider)
+        return known is None or bool(known(job))
+
+    return serves
+
+
+def _serves_of(entry: EntryPoint) -> Callable[[Asked], bool] | None:
+    try:
+        return getattr(entry.load(), "serves", None)
+    except (ImportError, AttributeError):  # opening it says why
+        return None
 
 
 def open_door(entry: EntryPoint, environ: Mapping[str, str], timeout_seconds: float) -> Door:

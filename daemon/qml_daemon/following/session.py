@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from qml_daemon.exporters.session import open_reader
-from qml_daemon.following.doors import find_doors, known_providers
+from qml_daemon.following.doors import find_doors, find_served, known_providers
 from qml_daemon.following.outlet import Outlet
 from qml_daemon.following.status import store_path, write_follower_status
 from qml_daemon.following.store import FollowerStore
@@ -45,6 +45,7 @@ def open_follower(
         max_jobs=section.max_jobs,
         timeout_seconds=parse_duration(section.timeout) / SECOND,
         named=frozenset(providers or ()),
+        serves=find_served(known if providers is None else providers),
     )
     doors = find_doors(providers, environ, terms.timeout_seconds)
     store = FollowerStore(store_path(config.state_dir))

@@ -22,7 +22,7 @@ from qml_daemon.following.providers import Providers
 from qml_daemon.following.status import FollowerStatus
 from qml_daemon.following.store import FollowerStore
 from qml_daemon.history import LogReader
-from qml_producers.following.jobs import Jobs, Key
+from qml_producers.following.jobs import Jobs, Key, Serves, serve_all
 from qml_producers.following.plan import Plan
 from qml_producers.following.tellings import Telling
 from qml_producers.observing.door import Sight
@@ -40,13 +40,14 @@ _logger = logging.getLogger(__name__)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """How providers are asked; see `FollowerSection`. `named` are those that must be there."""
+    """How providers are asked; see `FollowerSection`. `named` are those that must be there, `serves` as in `Jobs`."""
 
     interval_seconds: float
     calls_per_minute: int
     max_jobs: int
     timeout_seconds: float
     named: frozenset[str] = frozenset()
+    serves: Serves = serve_all
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,7 @@ class Follower:
         self.providers = Providers(doors, terms.timeout_seconds)
         self._terms, self._parts, self._clock = terms, parts, clock
         parts.store.settle(parts.reader.cursor(LOG_ID), doors)
-        self._jobs = Jobs(doors, terms.max_jobs)
+        self._jobs = Jobs(doors, terms.max_jobs, terms.serves)
         parts.store.load(self._jobs)
         self._feed = EventFeed(parts.reader, parts.store.positions())
         self._plan = Plan(self._jobs, doors, terms.interval_seconds, terms.calls_per_minute)

@@ -67,9 +67,14 @@ class BraketDoor:
             )
         return cls(session, Prices.open(environ), timeout_seconds, environ.get("BRAKET_ENDPOINT"))
 
+    @staticmethod
+    def serves(job: Asked) -> bool:
+        """Return whether a job is a task of the service, and not of a simulator on the user's machine."""
+        return ":quantum-task/" in job.job_id
+
     def look(self, job: Asked) -> Sight:
         """Return what Amazon Braket says of a task. Raises RetryableError or PermanentError."""
-        if ":quantum-task/" not in job.job_id:
+        if not self.serves(job):
             raise PermanentError(f"{job.job_id} is no quantum task of Amazon Braket")
         client = self._client(job.job_id)
         response = _ask(

@@ -3,15 +3,19 @@
 A job that is over is remembered by its key for a day, so what its trainer spooled meanwhile does not open it again.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from qml_producers.following.followed import FollowedJob, begin
 from qml_producers.following.tellings import SOURCE
+from qml_producers.observing.door import Asked
 from quantum_mlops.clock import DAY
 from quantum_mlops.events import Event, Job
 
 Key = tuple[str, str]
 """(partition key, job id)."""
+
+Serves = Callable[[str, Asked], bool]
+"""(provider, job): whether the job is one of its service."""
 
 MAX_JOBS = 1000
 MAX_OVER = 10_000
@@ -22,17 +26,24 @@ BILLED_WITHIN = 2 * DAY
 """A job that ended is asked on for so long until it is billed."""
 
 
+def serve_all(provider: str, job: Asked) -> bool:  # noqa: ARG001 - the signature of `Serves`
+    """Return True."""
+    return True
+
+
 class Jobs:
     """The open jobs by key. `changed` gathers the keys to be stored; whoever stores them clears it.
 
     Args:
         providers: Whose jobs are followed.
         limit: The most that are followed at one time; then the least urgent one is given up.
+        serves: Whether a job is one of its provider's service, and not of a simulator on the user's machine.
 
     """
 
-    def __init__(self, providers: Collection[str], limit: int = MAX_JOBS) -> None:
+    def __init__(self, providers: Collection[str], limit: int = MAX_JOBS, serves: Serves = serve_all) -> None:
         self._providers = frozenset(providers)
+        self._serves = serves
         self._limit = limit
         self._open: dict[Key, FollowedJob] = {}
         self.over: dict[Key, int] = {}
@@ -107,6 +118,7 @@ class Jobs:
             data.provider in self._providers
             and data.provider_job_id is not None
             and not event.source.startswith(SOURCE)
+            and self._serves(data.provider, Asked(job_id=data.provider_job_id, backend=data.backend))
         )
 
     def _least_urgent(self) -> Key:

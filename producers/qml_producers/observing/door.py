@@ -47,7 +47,11 @@ class Sight(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Door(Protocol):
-    """One provider. Blocks for at most `timeout_seconds` a call; for one thread."""
+    """One provider. Blocks for at most `timeout_seconds` a call; for one thread.
+
+    A class may have `serves(job: Asked) -> bool`, a static method that asks nobody: whether a job is one of the
+    service at all, and not of a simulator in the SDK. Without it all are.
+    """
 
     provider: str
     """What `Job.provider` says: "ibm", "braket", "ionq"."""

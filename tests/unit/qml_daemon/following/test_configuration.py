@@ -3,8 +3,9 @@
 import pytest
 
 from qml_daemon.configuration import read_config
-from qml_daemon.following.doors import find_doors, known_providers, open_door
+from qml_daemon.following.doors import find_doors, find_served, known_providers, open_door
 from qml_daemon.following.process import build_process
+from qml_producers.observing.door import Asked
 from quantum_mlops.errors import ConfigError
 
 ENVIRON = {"HOME": "/nonexistent"}
@@ -55,6 +56,13 @@ def test_every_provider_of_ours_has_a_door_and_says_what_it_lacks():
     assert set(find_doors(["ionq"], {}, 1.0)) == {"ionq"}
     with pytest.raises(ConfigError, match="IONQ_API_KEY"):
         find_doors(["ionq"], {}, 1.0)["ionq"]()
+
+
+def test_simulators_of_an_sdk_are_told_from_its_service():
+    serves = find_served(known_providers())
+    assert serves("braket", Asked(job_id="arn:aws:braket:us-east-1:1:quantum-task/7"))
+    assert not serves("braket", Asked(job_id="0b9d2f0e-4b7c-4d57-b0ce-7a9d5a6ad0d1"))
+    assert serves("ionq", Asked(job_id="anything"))
 
 
 def test_a_door_that_cannot_be_loaded_is_a_mistake_of_the_installation():

@@ -158,6 +158,13 @@ def test_only_jobs_of_known_providers_with_an_id_there_are_followed(desk, wrappe
     assert len(desk.jobs) == 0
 
 
+def test_a_job_that_its_provider_has_no_service_for_is_not_followed(wrapper):
+    jobs = Jobs(["braket"], serves=lambda provider, job: (provider, job.job_id[:4]) == ("braket", "arn:"))
+    jobs.take(wrapper("0b9d2f", provider="braket").tell("completed", 0), 0)
+    jobs.take(wrapper("arn:aws", provider="braket").tell("created", 0), 0)
+    assert list(jobs) == [("iris", "arn:aws")]
+
+
 def test_our_own_events_open_no_job_and_what_is_over_stays_so_for_a_day(desk, wrapper, completed, billed):
     desk = desk()
     trainer = wrapper()
