@@ -6,6 +6,7 @@ begins ends the one before it, so steps never nest; ending, each tells what was 
 
 import operator
 from collections.abc import Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -152,20 +153,26 @@ class Step:
         if tally is None and copied is None and not finite and not nonfinite:
             return False
 
-        def build() -> list[Item]:
+        def build(gradient: CopiedGradient | GradientStatistics | None) -> list[Item]:
             counts = {}
             if tally is not None:
                 total = tally.total()
                 theory = self.expected if self.expected is not None else total.expected or self.usual
                 counts = counted_values(total, theory, is_watched=run.steps.counted)
-            statistics, unknown = _statistics(copied)
+            statistics, unknown = _statistics(gradient)
             if not counts and not finite and not nonfinite and not unknown and statistics is None:
                 return []
             data = MetricLogged(values=counts | finite, nonfinite=nonfinite | unknown, gradient=statistics)
             return [Item(_KIND, data)]
 
-        size_bytes = _BYTES + (copied.size_bytes if isinstance(copied, CopiedGradient) else 0)
-        return recorder.defer(build, size_bytes=size_bytes, context={"step": self.number}, type=_KIND, run=run)
+        def defer(gradient: CopiedGradient | GradientStatistics | None) -> bool:
+            size_bytes = _BYTES + (gradient.size_bytes if isinstance(gradient, CopiedGradient) else 0)
+            context = {"step": self.number}
+            return recorder.defer(partial(build, gradient), size_bytes=size_bytes, context=context, type=_KIND, run=run)
+
+        if defer(copied):
+            return True
+        return copied is not None and defer(None)  # the loss goes where the gradient has no room
 
     def __enter__(self) -> Self:
         return self

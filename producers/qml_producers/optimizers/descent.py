@@ -84,6 +84,10 @@ class Descent:
         if before is not None:
             self._guard(self._evaluated, before, value)
 
+    def differentiating(self, _point: Any) -> None:
+        """A gradient is about to be computed: it belongs to the iteration at hand, or is the first of the next."""
+        self._guard(self._open)
+
     def begin(self, point: Any = None) -> None:
         """An iteration begins: at `point`, where that is known."""
         self._guard(self._next, point)

@@ -61,7 +61,7 @@ def _wrap(recorder: Recorder, given: dict[str, Any]) -> Descent:
 
     given["fun"] = Watched(given["fun"], descent.evaluating, evaluated)
     if callable(jac):
-        given["jac"] = Watched(jac, lambda _: None, lambda _, gradient: descent.differentiated(gradient))
+        given["jac"] = Watched(jac, descent.differentiating, lambda _, gradient: descent.differentiated(gradient))
     if callback is None:
         if not is_custom:
             given["callback"] = _callback(descent)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import qiskit_algorithms.gradients
 import qiskit_algorithms.optimizers  # noqa: F401 - as above
+import qiskit_machine_learning.algorithms
 import qiskit_machine_learning.neural_networks
 import qiskit_machine_learning.optimizers  # noqa: F401 - as above
 import scipy.optimize  # noqa: F401 - as above

@@ -249,3 +249,13 @@ def test_every_method_has_its_number_of_executions(method, expected):
 
 def test_every_theory_names_its_source():
     assert all(theory.source for theory in THEORIES.values())
+
+
+def test_the_loss_goes_where_the_gradient_has_no_room(recorder, step, written, monkeypatch, capsys):
+    monkeypatch.setattr("quantum_mlops.sdk.recorder.QUEUE_BYTES", 4096)
+    with recorder.run("r"):
+        step(loss=float("nan"), gradient=[1.0] * 1000)
+    ((_, data),) = metrics(written)
+    assert (data.nonfinite, data.gradient) == ({"loss": "nan"}, None)
+    assert recorder.stats().reasons == {"queue_full": 1}
+    capsys.readouterr()
