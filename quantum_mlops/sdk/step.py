@@ -6,9 +6,8 @@ begins ends the one before it, so steps never nest; ending, each tells what was 
 
 import operator
 from collections.abc import Mapping
-from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from quantum_mlops.events import GradientStatistics, MetricLogged
 from quantum_mlops.events.metric import NonFinite
@@ -136,43 +135,53 @@ class Step:
             self.run.step = self._before
 
     def _tell(self, values: Mapping[str, object], gradient: object, tally: Tally | None) -> bool:
-        recorder, run = self._recorder, self.run
-        if not recorder.start():
+        if not self._recorder.start():
             return False
-        finite: dict[str, float] = {}
-        nonfinite: dict[str, NonFinite] = {}
-        copied: CopiedGradient | GradientStatistics | None = None
+        told = self._take(values, gradient)
+        if tally is None and told == _NOTHING:
+            return False
+        # Where the gradient has no room, the rest goes without it.
+        return self._defer(told, tally) or (
+            told.gradient is not None and self._defer(told._replace(gradient=None), tally)
+        )
+
+    def _take(self, values: Mapping[str, object], gradient: object) -> "_Told":
+        """Copy what is told, and leave out what cannot be."""
+        recorder = self._recorder
+        told = _NOTHING
         try:
             finite, nonfinite, refused = split_finite(values)
+            told = _Told(finite, nonfinite)
             if refused:
                 recorder.report("invalid", _KIND, TypeError(f"no number: {', '.join(refused[:10])}"))
-            if gradient is not None:
-                copied = gradient if isinstance(gradient, GradientStatistics) else copy_gradient(gradient)
+            if isinstance(gradient, GradientStatistics):
+                told = told._replace(gradient=gradient)
+            elif gradient is not None:
+                told = told._replace(gradient=copy_gradient(gradient))
         except Exception as error:  # noqa: BLE001 - numbers and arrays of foreign libraries may do anything: counted
             recorder.report("invalid", _KIND, error)
-        if tally is None and copied is None and not finite and not nonfinite:
-            return False
+        return told
 
-        def build(gradient: CopiedGradient | GradientStatistics | None) -> list[Item]:
-            counts = {}
-            if tally is not None:
-                total = tally.total()
-                theory = self.expected if self.expected is not None else total.expected or self.usual
-                counts = counted_values(total, theory, is_watched=run.steps.counted)
-            statistics, unknown = _statistics(gradient)
-            if not counts and not finite and not nonfinite and not unknown and statistics is None:
-                return []
-            data = MetricLogged(values=counts | finite, nonfinite=nonfinite | unknown, gradient=statistics)
-            return [Item(_KIND, data)]
+    def _defer(self, told: "_Told", tally: Tally | None) -> bool:
+        size_bytes = _BYTES + (told.gradient.size_bytes if isinstance(told.gradient, CopiedGradient) else 0)
+        return self._recorder.defer(
+            lambda: self._items(told, tally),
+            size_bytes=size_bytes,
+            context={"step": self.number},
+            type=_KIND,
+            run=self.run,
+        )
 
-        def defer(gradient: CopiedGradient | GradientStatistics | None) -> bool:
-            size_bytes = _BYTES + (gradient.size_bytes if isinstance(gradient, CopiedGradient) else 0)
-            context = {"step": self.number}
-            return recorder.defer(partial(build, gradient), size_bytes=size_bytes, context=context, type=_KIND, run=run)
-
-        if defer(copied):
-            return True
-        return copied is not None and defer(None)  # the loss goes where the gradient has no room
+    def _items(self, told: "_Told", tally: Tally | None) -> list[Item]:
+        """Make the event; for the recorder's thread."""
+        counts: dict[str, float] = {}
+        if tally is not None:
+            total = tally.total()
+            theory = self.expected if self.expected is not None else total.expected or self.usual
+            counts = counted_values(total, theory, is_watched=self.run.steps.counted)
+        statistics, unknown = _statistics(told.gradient)
+        data = MetricLogged(values=counts | told.finite, nonfinite=told.nonfinite | unknown, gradient=statistics)
+        return [Item(_KIND, data)] if data.values or data.nonfinite or statistics is not None else []
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +193,17 @@ class Step:
 
     def __repr__(self) -> str:
         return f"<Step {self.number} of {self.run!r}>"
+
+
+class _Told(NamedTuple):
+    """What is told of a step, copied."""
+
+    finite: dict[str, float]
+    nonfinite: dict[str, NonFinite]
+    gradient: CopiedGradient | GradientStatistics | None = None
+
+
+_NOTHING = _Told({}, {})
 
 
 def take_step(
