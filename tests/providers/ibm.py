@@ -92,6 +92,7 @@ class CloudJob:
     created: datetime
     result: str
     asked: int = 0
+    told: str = ""
     metrics_asked: int = 0
     results_read: int = 0
     cancelled: bool = False
@@ -110,7 +111,7 @@ class CloudJob:
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
-        return self.status.split()[0] in {"Completed", "Failed", "Cancelled"}
+        return _is_end(self.status)
 
     def document(self) -> dict[str, Any]:
         """What GET /jobs/{id} answers."""
@@ -137,13 +138,14 @@ class CloudJob:
         script = self.script
         started = self.created + timedelta(seconds=script.queue_seconds)
         ended = started + timedelta(seconds=script.run_seconds)
-        has_started = self.is_over or self.status == "Running"
+        known = self.told or self.status
+        is_over = self.cancelled or _is_end(known)
         times = {
             "created": _utc(self.created),
-            "running": _utc(started) if has_started and not self.cancelled else None,
-            "finished": _utc(ended) if self.is_over else None,
+            "running": _utc(started) if (is_over or known == "Running") and not self.cancelled else None,
+            "finished": _utc(ended) if is_over else None,
         }
-        billed = self.is_over and self.metrics_asked > script.bill_after
+        billed = is_over and self.metrics_asked > script.bill_after
         if script.old_metrics:
             seconds = script.qpu_seconds if billed else None
             return {"timestamps": times, "bss": {"seconds": seconds}, "usage": {"quantum_seconds": seconds}}
@@ -294,6 +296,10 @@ class IbmCloud:
         return self.jobs[name]
 
 
+def _is_end(status: str) -> bool:
+    return status.split()[0] in {"Completed", "Failed", "Cancelled"}
+
+
 def _utc(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -377,7 +383,7 @@ def _job(cloud: IbmCloud, request: Request, name: str, what: str | None) -> tupl
     if what == "logs":
         return 200, ""
     document = job.document()
-    job.asked += 1
+    job.asked, job.told = job.asked + 1, job.status
     return 200, document
 
 

@@ -135,7 +135,7 @@ def _ask_for_token(tokens: Any) -> None:
     try:
         tokens.request_token()
     except Exception as refusal:  # noqa: BLE001 - IAM says no, or cannot be reached
-        code = getattr(refusal, "code", None)  # of ibm_cloud_sdk_core.ApiException
+        code = getattr(refusal, "status_code", None)  # of ibm_cloud_sdk_core.ApiException
         if isinstance(code, int) and code < _SERVER_ERROR and code != _TOO_MANY:
             mend = "set QISKIT_IBM_TOKEN anew, or save the account"
             raise PermanentError(f"ibm: IAM refuses the API key; {mend}") from None
