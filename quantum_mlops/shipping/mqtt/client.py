@@ -55,7 +55,7 @@ class MqttClient:
         self._environ = environ
         self._name = ClientName(folder)
         self._connection: _Connection | None = None
-        self._acknowledged: set[bytes] = set()  # of a batch that was not acknowledged as a whole
+        self._settled: dict[bytes, str | None] = {}  # of a batch under way: acknowledged, or why it never will be
 
     def post(self, events: list[bytes]) -> list[Rejected]:
         """Send the JSON of events, each as one message; return those never taken, all others are acknowledged.
@@ -65,15 +65,20 @@ class MqttClient:
             PermanentError: not before a person mends something.
 
         """
-        fresh = self._connection is None
-        try:
-            rejected = self._send(events)
-        except _EndedError:
-            if fresh:
-                raise
-            rejected = self._send(events)  # over a connection that the broker closed while it was idle
-        self._acknowledged.clear()
-        return rejected
+        while True:
+            fresh, settled = self._connection is None, len(self._settled)
+            try:
+                self._send(events)
+            except _EndedError:
+                # Once more, if it was closed while it was idle, or at a message that is settled now: mosquitto 2.0
+                # answers one that it refuses, closes the connection, and has not looked at those after it.
+                if fresh and len(self._settled) == settled:
+                    raise
+            else:
+                break
+        reasons = [self._settled[event] for event in events]
+        self._settled.clear()
+        return [Rejected(index, reason=reason) for index, reason in enumerate(reasons) if reason is not None]
 
     def check(self) -> "Limits":
         """Connect, and return what the broker takes; sends nothing.
@@ -97,31 +102,28 @@ class MqttClient:
         if connection is not None:
             connection.loop.abandon()
 
-    def _send(self, events: list[bytes]) -> list[Rejected]:
+    def _send(self, events: list[bytes]) -> None:
         connection = self._connection or self._connect()
         from quantum_mlops.shipping.mqtt.answer import is_delivered, judge, judge_code, rejection_of  # noqa: PLC0415
         from quantum_mlops.shipping.mqtt.session import packet_bytes  # noqa: PLC0415 - loaded
 
         most = connection.session.limits.maximum_packet_bytes
-        rejected: list[Rejected] = []
-        waiting: list[int] = []
         messages: list[tuple[str, bytes]] = []
-        for index, event in enumerate(events):
-            if event in self._acknowledged:
+        for event in events:
+            if event in self._settled:
                 continue
             topic = topic_of(_read_owned(event).project or _NOBODYS)
             if most is not None and packet_bytes(topic, event) > most:
-                rejected.append(Rejected(index, reason=f"{len(event)} bytes, more than the broker takes ({most})"))
-                continue
-            waiting.append(index)
-            messages.append((topic, event))
+                self._settled[event] = f"{len(event)} bytes, more than the broker takes ({most})"
+            else:
+                messages.append((topic, event))
         codes = connection.loop.run(connection.session.send(messages))
         failed: list[tuple[int, str]] = []
-        for index, (topic, event), code in zip(waiting, messages, codes, strict=True):
+        for (topic, event), code in zip(messages, codes, strict=True):
             if is_delivered(code):
-                self._acknowledged.add(event)
+                self._settled[event] = None
             elif code is not None and (reason := rejection_of(code)) is not None:
-                rejected.append(Rejected(index, reason=reason))
+                self._settled[event] = reason
             elif code is not None:
                 failed.append((code, topic))
         if failed:
@@ -130,7 +132,6 @@ class MqttClient:
             fault, ended = judge(connection.session.why()), connection.session.has_ended()
             self._drop()
             raise _EndedError(str(fault)) if ended and isinstance(fault, RetryableError) else fault
-        return rejected
 
     def _connect(self) -> _Connection:
         try:

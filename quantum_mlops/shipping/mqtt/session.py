@@ -20,6 +20,7 @@ import aiomqtt
 from aiomqtt import Message
 from msgspec import Struct
 from paho.mqtt import client as paho
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -35,6 +36,7 @@ MOST_UNDER_WAY = 1000
 __all__ = ["Limits", "Message", "RefusedError", "Session", "Terms", "packet_bytes"]
 FAILURE = 0x80
 """Reason codes from here on are failures."""
+_NUMBER_BYTES = 2
 _NONE_BUT_NEW = 2
 """Retained messages are not sent at subscription: events are no states."""
 
@@ -89,6 +91,7 @@ class Session(aiomqtt.Client):
         self._client._ssl_wrap_socket = self._wrap_socket  # type: ignore[assignment]  # noqa: SLF001 - see there
         self._close_socket = self._client._sock_close  # noqa: SLF001
         self._client._sock_close = self._read_and_close  # type: ignore[method-assign]  # noqa: SLF001 - see there
+        self._client._handle_pubackcomp = self._take_answer  # type: ignore[method-assign, assignment]  # noqa: SLF001 - see there
         self.limits = Limits()
         self.is_resumed = False
         """Whether the broker knew this client and kept what came for it."""
@@ -276,12 +279,18 @@ class Session(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError())
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
-    def _on_publish(
-        self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
-    ) -> None:
-        self._answers[mid] = reason_code.value
+    def _take_answer(self, kind: str) -> MQTTErrorCode:  # noqa: ARG002 - paho's signature
+        """Take a PUBACK: paho would end the connection at a code that MQTT does not foresee there, as mosquitto's 0x95.
+
+        Source: MQTT 5.0, section 3.4.2.
+        """
+        packet = self._client._in_packet["packet"]  # noqa: SLF001
+        number = int.from_bytes(packet[:2], "big")
+        with self._client._out_message_mutex:  # noqa: SLF001
+            self._client._out_messages.pop(number, None)  # noqa: SLF001
+        self._answers[number] = packet[2] if len(packet) > _NUMBER_BYTES else 0
         self._turn()
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+        return paho.MQTT_ERR_SUCCESS
 
 
 def packet_bytes(topic: str, payload: bytes) -> int:

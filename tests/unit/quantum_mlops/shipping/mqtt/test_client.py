@@ -14,7 +14,7 @@ from quantum_mlops.errors import PermanentError, RetryableError
 from quantum_mlops.shipping.mqtt.access import Access
 from quantum_mlops.shipping.mqtt.client import MqttClient
 from quantum_mlops.shipping.mqtt.session import KEEPALIVE_SECONDS, Session, Terms, packet_bytes
-from tests.mosquitto import DAEMON, make_authority
+from tests.mosquitto import DAEMON, Mosquitto, make_authority
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system_tool("mosquitto")
@@ -113,6 +113,20 @@ def test_what_is_larger_than_the_broker_takes_is_rejected_alone(connect, reader)
         (1, f"{len(event(2, padding=room + 10))} bytes, more than the broker takes ({most})")
     ]
     wait_for(lambda: len(reader.seen) == 2, "the others came")
+
+
+def test_what_mosquitto_refuses_by_its_older_setting_is_rejected_alone(tmp_path):
+    broker = Mosquitto(tmp_path / "mosquitto", "message_size_limit 1000\n")
+    broker.start()
+    reader, client = Reader(broker), MqttClient(broker.address, broker.environ())
+    try:
+        rejected = client.post([event(1), event(2, padding=2000), event(3)])
+        assert [(one.index, one.reason) for one in rejected] == [(1, "larger than the broker takes")]
+        wait_for(lambda: len(reader.seen) == 2, "the others came")
+    finally:
+        client.close()
+        reader.close()
+        broker.end()
 
 
 def test_a_broker_that_comes_back_is_found_at_the_next_post(connect, reader, mosquitto, tmp_path):
