@@ -8,13 +8,13 @@ from qml_producers.observing.nesting import Nested
 class DeviceCall(Nested):
     """An outermost call of a device, as those inside it meet it in `INSIDE`."""
 
-    def __init__(self, inner: list[str]) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
+        self.inner: list[str] = []
 
     def met(self, job_id: str) -> None:
         """Note the provider's id of a job or task that this call made. Thread-safe."""
-        if job_id not in self._inner:
-            self._inner.append(job_id)
+        if job_id not in self.inner:
+            self.inner.append(job_id)
 
 
 def tell_outer(call: Any, job_id: Any) -> None:

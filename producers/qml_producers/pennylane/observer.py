@@ -13,7 +13,7 @@ from pennylane.devices import ExecutionConfig
 from pennylane.tape import QuantumScript
 
 from qml_producers.observing.nesting import INSIDE
-from qml_producers.observing.reports import Reports
+from qml_producers.observing.reports import Call, Reports
 from qml_producers.pennylane.captures import (
     ENTRY_BYTES,
     Execution,
@@ -45,23 +45,27 @@ class Observer:
         """Call `wrapped(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
         if INSIDE.get() is not None or not self.recorder.enabled:
             return wrapped(*args, **kwargs)
-        args, kwargs, circuits = _listed(args, kwargs)
-        execution = self._begin(method, device, circuits, args, kwargs)
-        call = DeviceCall([] if execution is None else execution.inner)
+        circuits = args[0] if args else kwargs.get("circuits")
+        begin = partial(self._begin, self._reports.begin(), method, device)
+        if hasattr(circuits, "__next__"):  # it can be read only once, and only by the device
+            args, kwargs, circuits = _passed(args, kwargs, circuits)
+            begun = partial(begin, circuits, args, kwargs)  # when they are known
+        else:
+            execution = begin(circuits, args, kwargs)
+            begun = partial(_itself, execution)
+        call = DeviceCall()
         outside = INSIDE.set(call)
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
-            if execution is not None:
-                self._failed(execution, error)
+            self._failed(begun(), call, error)
             raise
         finally:
             INSIDE.reset(outside)
-        if execution is not None:
-            self._completed(execution, circuits, result)
+        self._completed(begun(), call, circuits, result)
         return result
 
-    def _begin(self, method: str, device: Any, circuits: Any, args: Any, kwargs: Any) -> Execution | None:
+    def _begin(self, made: Call, method: str, device: Any, circuits: Any, args: Any, kwargs: Any) -> Execution | None:
         """Copy the tapes and report the job; None where it cannot be told at all. Never raises."""
         try:
             wires = device.wires
@@ -71,7 +75,7 @@ class Observer:
                 target_of(device),
                 None if wires is None else tuple(wires.labels),
                 gradient_method_of(_config(args, kwargs)),
-                self._reports.begin(),
+                made,
             )
         except Exception as error:  # noqa: BLE001 - a device of the user's own may do anything: counted
             self._reports.failed("job.created", error)
@@ -97,8 +101,11 @@ class Observer:
         if expected:
             execution.call.expect(expected)
 
-    def _completed(self, execution: Execution, circuits: Any, result: Any) -> None:
+    def _completed(self, execution: Execution | None, call: DeviceCall, circuits: Any, result: Any) -> None:
         """Copy what was measured and report the end. Never raises."""
+        if execution is None:
+            return
+        execution.inner = call.inner
         seconds = execution.call.seconds
         results: list[list[list[Any]]] = []
         try:
@@ -114,7 +121,10 @@ class Observer:
         batch: Sequence[Any] = [found] if isinstance(circuits, QuantumScript) else found
         return [capture_result(tape, each) for tape, each in zip(execution.tapes, batch, strict=True)]
 
-    def _failed(self, execution: Execution, error: BaseException) -> None:
+    def _failed(self, execution: Execution | None, call: DeviceCall, error: BaseException) -> None:
+        if execution is None:
+            return
+        execution.inner = call.inner
         cancelled = isinstance(error, KeyboardInterrupt)
         build = partial(self._refused, execution, execution.call.seconds, None if cancelled else error)
         execution.call.tell("job.cancelled" if cancelled else "job.failed", build, ENTRY_BYTES)
@@ -131,13 +141,20 @@ class Observer:
         yield Item("job.cancelled" if error is None else "job.failed", self._reader.failed(execution, seconds, error))
 
 
-def _listed(args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    """The arguments with their circuits as a tuple where they were an iterator, which can be read only once."""
-    circuits = args[0] if args else kwargs.get("circuits")
-    if not hasattr(circuits, "__next__"):
-        return args, kwargs, circuits
-    circuits = tuple(circuits)
-    return ((circuits, *args[1:]), kwargs, circuits) if args else (args, {**kwargs, "circuits": circuits}, circuits)
+def _passed(args: Any, kwargs: Any, circuits: Iterator[Any]) -> tuple[Any, Any, list[Any]]:
+    """The arguments with a generator that passes the circuits on, and the list of those that it passed."""
+    seen: list[Any] = []
+
+    def passing() -> Iterator[Any]:
+        for each in circuits:
+            seen.append(each)
+            yield each
+
+    return ((passing(), *args[1:]), kwargs, seen) if args else (args, {**kwargs, "circuits": passing()}, seen)
+
+
+def _itself(execution: Execution | None) -> Execution | None:
+    return execution
 
 
 def _batch(circuits: Any) -> Sequence[Any]:

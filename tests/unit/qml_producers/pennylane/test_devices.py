@@ -213,13 +213,16 @@ def test_an_interrupted_execution_is_cancelled(recorder, installed, events):
 
 
 def test_circuits_from_a_generator_are_all_run_and_all_told(recorder, installed, events):
-    device = qml.device("default.qubit", wires=1)
+    device = qml.device("default.mixed", wires=1)
     results = device.execute(TAPE for _ in range(3))
     assert results == pytest.approx([np.cos(0.1)] * 3)
     (created,) = events("job.created")
     assert created.data.executions == 3
     assert len(created.data.circuits) == 1  # three times the same
     assert len(events("shots.measured")) == 3
+    with pytest.raises(TypeError, match="generator"):  # as without us
+        qml.device("default.qubit", wires=1).execute(TAPE for _ in range(3))
+    assert len(events("job.failed")) == 1
 
 
 def test_what_the_user_changes_afterwards_is_not_told(recorder, installed, events):
