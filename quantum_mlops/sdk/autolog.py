@@ -3,6 +3,7 @@
 An instrumentation that fails is one line on stderr, never an exception in user code.
 """
 
+import contextlib
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable
@@ -59,9 +60,10 @@ class Autolog:
 
         """
         for instrumentation in self.instrumentations:
-            canary = instrumentation.make_canary(self._recorder, circuit, every, shots, name)
-            if canary is not None:
-                return canary
+            with contextlib.suppress(ImportError):  # its SDK is not installed: the circuit is of another
+                canary = instrumentation.make_canary(self._recorder, circuit, every, shots, name)
+                if canary is not None:
+                    return canary
         return None
 
     def wrap(self, primitive: object) -> object | None:
@@ -72,9 +74,10 @@ class Autolog:
 
         """
         for instrumentation in self.instrumentations:
-            stand_in = instrumentation.wrap(self._recorder, primitive)
-            if stand_in is not None:
-                return stand_in
+            with contextlib.suppress(ImportError):  # its SDK is not installed: the object is of another
+                stand_in = instrumentation.wrap(self._recorder, primitive)
+                if stand_in is not None:
+                    return stand_in
         return None
 
     def __call__(self) -> None:

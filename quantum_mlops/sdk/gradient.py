@@ -39,11 +39,15 @@ class CopiedGradient:
 def copy_gradient(gradient: object) -> CopiedGradient:
     """Return a copy of a gradient: an array, a tensor in host memory, or numbers and arrays in lists, tuples and dicts.
 
+    None in a list is a parameter without a gradient, and left out.
+
     Raises:
         TypeError: it is none of these, or not of real numbers.
         ValueError: it is larger than `MAX_GRADIENT_BYTES`.
 
     """
+    if gradient is None:
+        raise TypeError("None is no gradient")
     parts: list[Copied] = []
     numbers: list[float] = []
     size_bytes = 0
@@ -104,7 +108,8 @@ def _leaves(gradient: object) -> Iterator[Any]:
             if isinstance(item, dict):
                 waiting.append(iter(item.values()))
                 break
-            yield item
+            if item is not None:
+                yield item
         else:
             waiting.pop()
         if len(waiting) > 8:  # noqa: PLR2004 - deeper is no gradient, or holds itself

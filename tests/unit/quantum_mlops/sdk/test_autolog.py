@@ -139,3 +139,20 @@ def test_a_canary_is_made_by_the_first_that_takes_the_circuit(handle):
     handle.add(Spy())
     assert handle.make_canary("mine", 2, 100, "ghz") == ("mine", 2, 100, "ghz")
     assert handle.make_canary("foreign", 2, 100, None) is None
+
+
+def test_an_instrumentation_whose_sdk_is_not_installed_leaves_objects_to_the_others(handle):
+    class Lacking(Spy):
+        def make_canary(self, *given):
+            raise ModuleNotFoundError("No module named 'sdk'")
+
+        def wrap(self, *given):
+            raise ModuleNotFoundError("No module named 'sdk'")
+
+    class Having(Spy):
+        def wrap(self, recorder, primitive):
+            return [primitive]
+
+    handle.instrumentations += [Lacking(), Having()]
+    assert handle.wrap("mine") == ["mine"]
+    assert handle.make_canary("mine", 1, 2, "name") == ("mine", 1, 2, "name")

@@ -17,6 +17,7 @@ SAME = [1.0, 2.0, 3.0, 4.0]
     [
         SAME,
         tuple(SAME),
+        [np.array(SAME[:2]), None, SAME[2:]],
         {"a": SAME[:1], "b": (2, [3, np.float32(4)])},
         np.array(SAME),
         np.array(SAME, ">f8"),
