@@ -147,7 +147,8 @@ async function showService() {
     "Spool": `${(status.intake.lag_bytes / 2 ** 20).toFixed(1)} MiB not in the log yet, ${status.intake.segments} segments`,
     ...(status.runner ? { "Series": `${digits(sum("series"))} watched, ${digits(sum("open_findings"))} findings open` } : {}),
     "Notifications": `${outbox.sent} sent, ${outbox.waiting} waiting, ${outbox.failed} failed since the start`,
-    "Dead letters": digits(status.intake.dead_letters),
+    ...(status.mqtt ? { "MQTT": status.mqtt.connected ? `${digits(status.mqtt.events)} events from ${status.mqtt.url}` : `${status.mqtt.url} ${status.mqtt.fault}` } : {}),
+    "Dead letters": digits(status.intake.dead_letters + (status.mqtt ? Object.values(status.mqtt.rejected).reduce((total, one) => total + one, 0) : 0)),
     "Written": `${Math.max(0, Math.round(age))} s ago`,
   };
   const moods = { fail: "critical-text", note: "warning-text" };
