@@ -1,0 +1,67 @@
+"""Tasks on Amazon Braket with every check of the conformance suite, against the API on this machine."""
+
+import asyncio
+import contextlib
+import functools
+import gc
+import os
+import warnings
+from unittest import mock
+
+import pytest
+from braket.aws import AwsDevice, AwsSession
+from braket.circuits import Circuit
+
+from quantum_mlops.testing.conformance import Subject, cases_of
+from tests.providers.braket import GARNET, BraketCloud
+
+# boto3 and Braket leave sockets and event loops to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cloud():
+    with BraketCloud() as cloud, mock.patch.dict(os.environ, cloud.environ()):
+        yield
+    session.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_event_loop().close()
+        asyncio.set_event_loop(None)
+        gc.collect()
+
+
+@functools.cache
+def session(_process):
+    """One a process: a client takes 0.3 s to make."""
+    return AwsSession()
+
+
+def circuit():
+    return Circuit().ry(0, 0.4).cnot(0, 1).rx(2, 0.9).cz(1, 2)
+
+
+def facts(result):
+    return result.measurements.shape, result.measured_qubits, result.task_metadata.shots
+
+
+TASK = Subject(
+    name="AwsDevice.run",
+    instrumentation="braket",
+    packages=("braket",),
+    make=lambda: AwsDevice(GARNET, session(os.getpid())),
+    submit=lambda device: device.run(circuit(), shots=200),
+    read=lambda task: facts(task.result()),
+    counts=lambda task: task.result().measurement_counts,
+    mistakes={
+        "nothing": lambda device: device.run(),
+        "no program": lambda device: device.run("H", shots=1),
+        "an empty circuit": lambda device: device.run(Circuit(), shots=1),
+    },
+)
+
+
+@pytest.mark.parametrize("case", cases_of([TASK]), ids=str)
+def test_it_conforms(case, tmp_path):
+    case(tmp_path)
