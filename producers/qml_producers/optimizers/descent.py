@@ -24,6 +24,7 @@ WATCHING: ContextVar["Descent | None"] = ContextVar("qml_producers_descent", def
 """The minimization of this context: one inside it is a part of it."""
 
 _KIND = "metric.logged"
+_PATIENCE = 64
 _LOSSES = ("loss", "cost", "objective", "energy")
 
 
@@ -58,7 +59,8 @@ class Descent:
         self._step: Step | None = None
         self._unit: int | None = None
         self._iterations = 0
-        self._has_jobs = False
+        self._has_jobs = self._is_over = False
+        self._idle = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -109,7 +111,7 @@ class Descent:
         self._guard(self._finish)
 
     def _guard(self, action: Callable[..., Any], *args: Any) -> Any:
-        if self._recorder.nonce != self._nonce:  # a forked child is no part of this minimization
+        if self._is_over or self._recorder.nonce != self._nonce:  # a forked child is no part of this minimization
             return None
         try:
             return action(*args)
@@ -140,6 +142,8 @@ class Descent:
                 self._unit = (after.executions - counts.executions) // points
             if after.expected == counts.expected:
                 self._unsaid += points
+        if self._is_idle():
+            return
         number = number_of(value)
         if number is None:
             return
@@ -199,6 +203,18 @@ class Descent:
             step.end(loss=None if self._told_loss else loss, gradient=self._gradient, **given)
         self._step = None
         self._clear()
+
+    def _is_idle(self) -> bool:
+        """Give up on a function that was evaluated often and never ran a job: somebody else's fit goes on undelayed."""
+        if self._has_jobs or self._step is None:
+            return False
+        self._idle += 1
+        if self._idle < _PATIENCE or self._runs_jobs(self._step):
+            return False
+        self._step.drop()
+        self._step = None
+        self._is_over = True
+        return True
 
     def _runs_jobs(self, step: Step) -> bool:
         """Tell whether a job, or a pass of a network, was seen in this step or in one before."""

@@ -41,6 +41,18 @@ def test_a_fit_without_jobs_is_not_told_and_leaves_the_step(installed, recorder,
     assert metrics() == []
 
 
+def test_a_function_that_never_runs_a_job_is_given_up(recorder):
+    with recorder.run("r") as run:
+        descent = Descent(recorder, 2, Plan(1), "moves")
+        watched = []
+        for _ in range(66):
+            before = descent.evaluating(START)
+            watched.append(before is not None)
+            descent.evaluated(before, 1.0)
+        assert watched == [True] * 64 + [False] * 2
+        assert (run.step, run.steps.open) == (None, None)
+
+
 def test_from_the_first_job_on_everything_is_told(installed, recorder, metrics):
     with recorder.run("r"):
         scipy.optimize.minimize(running(recorder, bowl, every=7), START, method="COBYLA", options={"maxiter": 20})
