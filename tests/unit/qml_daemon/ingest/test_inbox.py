@@ -8,7 +8,7 @@ import pytest
 from qml_daemon.ingest.inbox import Inbox, InboxClosedError, InboxFullError
 from quantum_mlops.errors import EventTooLargeError, LogError
 from quantum_mlops.events import Event, MetricLogged, type_name
-from quantum_mlops.transports.base import Stream
+from quantum_mlops.transports.base import DeadLetter, Stream
 from quantum_mlops.transports.memory import MemoryLog
 
 
@@ -155,3 +155,15 @@ def test_whoever_asked_may_be_gone(log) -> None:
     asyncio.run(leave())
     assert inbox.drain(log, 500) == 1
     assert stored(log) == ["1"]
+
+
+def test_letters_are_in_the_same_commit_as_the_events_beside_them(log) -> None:
+    inbox, told = opened(max_events=3), []
+    letters = [DeadLetter(data=b"no event", reason="malformed", origin="mqtt")] * 2
+    inbox.submit([event(1)], told.append, 100, letters)
+    assert inbox.stats().waiting == 3
+    with pytest.raises(InboxFullError):
+        inbox.submit([], told.append, 0, letters)
+    assert inbox.drain(log, 500) == 1
+    assert (stored(log), told) == (["1"], [None])
+    assert [record.event.data for record in log.read(Stream.DEAD_LETTERS, 0, 0, 10)] == [b"no event"] * 2
