@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from qml_daemon.calibrations.session import polling
 from qml_daemon.configuration import read_config
 from qml_daemon.following.notices import say_notices
 from qml_daemon.following.session import open_follower
@@ -28,16 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _follow(chosen.config, attached=chosen.attached)
 
 
-def _follow(config: Path | None, *, attached: bool) -> int:
+def _follow(path: Path | None, *, attached: bool) -> int:
     try:
-        follower = open_follower(read_config(config, os.environ), os.environ, lambda _: None)
+        config = read_config(path, os.environ)
+        follower = open_follower(config, os.environ, lambda _: None)
     except UserError as error:
         return _refuse(error, 2)
     except QuantumMlopsError as error:
         return _refuse(error, 1)
     _stop_by(follower, attached=attached)
     try:
-        follower.run()
+        with polling(config, os.environ):
+            follower.run()
     except UserError as error:
         return _refuse(error, 2)
     finally:

@@ -1,23 +1,26 @@
-"""The follower's own notices on stderr, without those of the SDKs in the same process."""
+"""Notices of the follower and of the calibrations on stderr, without those of the SDKs in the same process."""
 
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_OURS = "qml_daemon.following"
+_OURS = ("qml_daemon.following", "qml_daemon.calibrations")
 
 
 @contextmanager
 def say_notices(form: str) -> Iterator[None]:
-    """Write warnings and errors of the follower to stderr, in this form of `logging`."""
-    logger = logging.getLogger(_OURS)
+    """Write our warnings and errors to stderr, in this form of `logging`."""
+    loggers = [logging.getLogger(name) for name in _OURS]
+    propagated = [logger.propagate for logger in loggers]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(form))
-    logger.addHandler(handler)
-    propagated, logger.propagate = logger.propagate, False
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
+        for logger, before in zip(loggers, propagated, strict=True):
+            logger.removeHandler(handler)
+            logger.propagate = before

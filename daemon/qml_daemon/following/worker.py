@@ -22,6 +22,7 @@ from qml_daemon.following.providers import Providers
 from qml_daemon.following.status import FollowerStatus
 from qml_daemon.following.store import FollowerStore
 from qml_daemon.history import LogReader
+from qml_daemon.plain_text import safe
 from qml_producers.following.jobs import Jobs, Key, Serves, serve_all
 from qml_producers.following.plan import Plan
 from qml_producers.following.tellings import Telling
@@ -35,6 +36,7 @@ IDLE_SECONDS = 0.5
 OPEN_AGAIN_SECONDS = 300.0
 STATUS_SECONDS = 2.0
 LOG_ID = "log-id"
+_MAX_TEXT = 500
 
 _logger = logging.getLogger(__name__)
 
@@ -209,7 +211,7 @@ class Follower:
         if key is not None:
             self._asked.add(key)
         if isinstance(error, PermanentError) and key is not None:
-            self._refuse(provider, key, str(error), now, at)
+            self._refuse(provider, key, _text(error), now, at)
         elif error is not None:
             self._fail(provider, key, error, now, at)
         elif key is not None and answer.sight is not None:
@@ -232,7 +234,7 @@ class Follower:
     def _fail(self, provider: str, key: Key | None, error: Exception, now: int, at: float) -> None:
         tally = self.providers.tallies[provider]
         said = error.retry_after_seconds if isinstance(error, RetryableError) else None
-        reason = str(error) if isinstance(error, ConfigError | RetryableError | PermanentError) else _describe(error)
+        reason = _text(error)
         if isinstance(error, ConfigError):
             said, tally.closed = OPEN_AGAIN_SECONDS, reason
         pause = self._plan.fail(provider, key, said, at)
@@ -293,5 +295,7 @@ class Follower:
             _logger.error("%s; trying again", fault)
 
 
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
+def _text(error: Exception) -> str:
+    """What is said of an error: a door's own words, or what an SDK raised; on one line."""
+    ours = isinstance(error, ConfigError | RetryableError | PermanentError | TimeoutError)
+    return safe(str(error) if ours else f"{type(error).__name__}: {error}")[:_MAX_TEXT]

@@ -116,12 +116,12 @@ def test_where_all_that_were_named_cannot_be_asked_it_ends_with_the_mends(room, 
 
 
 def test_a_refused_job_is_shown_and_asked_for_later(room, scripted):
-    door = scripted({"j1": [PermanentError("404 no such job")]})
+    door = scripted({"j1": [PermanentError("404 no\n such\x1b[2J job")]})
     follower = room.follow({"ibm": door})
     room.tell(room.event("created"))
     room.drive(follower, lambda: follower.providers.tallies["ibm"].refusals == 1)
     figures = follower.status("running").providers["ibm"]
-    assert (figures.open_jobs, figures.errors, figures.last_error) == (1, 0, "j1: 404 no such job")
+    assert (figures.open_jobs, figures.errors, figures.last_error) == (1, 0, "j1: 404 no such?[2J job")
     assert room.kinds() == []
 
 
