@@ -1,7 +1,7 @@
 """What watching costs a job of IonQ's: instrumented against bare, in pairs within one run, without the network.
 
-The job is 4 qubits, 1,024 shots, seen waiting, running and completed: of one circuit, or of a new bound one each time
-as in a training loop. The real qiskit-ionq runs, but its HTTP is answered in place and its conversions of circuits and
+The job is 4 qubits, 1,024 shots, seen waiting and completed: of one circuit, or of a new bound one each time, as in a
+training loop. The real qiskit-ionq runs, but its HTTP is answered in place and its conversions of circuits and
 results, 12 ms a job in which our share would be lost, are made once. CPU is that of the caller's thread
 (`time.thread_time`) and of the whole process (`time.process_time`), the recorder's thread included.
 """
@@ -94,7 +94,7 @@ class _Service:
 
     def post(self, _url: str, *, data: str, **_: Any) -> Any:
         name = f"job-{len(self._jobs)}"
-        self._jobs[name] = [json.loads(data), ["ready", "started", "completed"]]
+        self._jobs[name] = [json.loads(data), ["ready", "completed"]]
         return _answer({"id": name, "status": "submitted"})
 
     def get(self, url: str, **_: Any) -> Any:

@@ -46,13 +46,13 @@ class JobReader:
             provider_job_id=submission.job_id,
             session_id=submission.session_id,
             primitive=PRIMITIVE,
-            circuits=submission.described,
+            circuits=list(submission.described),
             shots_requested=submission.shots,
             executions=len(facts),
             submit_seconds=submission.submit_seconds,
             cost=None if estimated is None else Cost(estimated=estimated),
             mitigation=submission.mitigation,
-            warnings=submission.warnings,
+            warnings=list(submission.warnings),
         )
 
     def measured(self, submission: Submission, results: Iterable[Measured]) -> Iterator[ShotsMeasured]:
@@ -80,9 +80,11 @@ class JobReader:
         """Return the facts of each circuit, None where it cannot be read; the copies are let go."""
         if submission.facts is None:
             submission.facts = []
+            submission.registers = [
+                [(reg.name, reg.size) for reg in each.circuit.cregs] for each in submission.circuits
+            ]
             described: dict[tuple[str, str | None], Circuit] = {}
             for circuit, key, source in submission.circuits:
-                submission.registers.append([(register.name, register.size) for register in circuit.cregs])
                 try:
                     facts = self._circuits.read(circuit, key)
                     submission.facts.append(facts)
@@ -93,7 +95,7 @@ class JobReader:
                     self._report(error)
             submission.described = list(described.values())[:_MAX_CIRCUITS]
             submission.gates = _sum(map(_gates, submission.facts))
-            submission.circuits = []
+            submission.circuits = ()
         return submission.facts
 
     def _estimate(self, submission: Submission, executions: int) -> Money | None:

@@ -59,7 +59,7 @@ class Observer:
         try:
             take(submission, job, given, self._qiskit.sources)
             if kwargs.get("memory") is True and gives_wrong_bits(submission.backend, given):
-                submission.warnings.append(WARNING)
+                submission.warnings = [WARNING]
             self.submissions.add(submission)
             executions = len(submission.circuits)
             submission.call.count(executions, executions * (submission.shots or 0))

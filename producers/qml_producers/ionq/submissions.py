@@ -1,6 +1,6 @@
 """What is taken when a job is submitted, and which submitted jobs are still followed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,11 +36,11 @@ class Submission:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     job_id: str = ""
-    circuits: list[Copied] = field(default_factory=list)
+    circuits: Sequence[Copied] = ()
     facts: list[CircuitFacts | None] | None = None
-    described: list[Circuit] = field(default_factory=list)
-    registers: list[list[tuple[str, int]]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    described: Sequence[Circuit] = ()
+    registers: Sequence[Sequence[tuple[str, int]]] = ()
+    warnings: Sequence[str] = ()
     submit_seconds: float | None = None
     word: str = ""
     gates: tuple[int, int] | None = None
@@ -76,13 +76,15 @@ def take(submission: Submission, job: Any, run_input: Any, sources: Sources) -> 
     """Note what was submitted: copies of the circuits and the options that the job was made with."""
     submission.submit_seconds = submission.call.seconds
     submission.job_id = job.job_id()
-    submission.options = dict(getattr(job, "_passed_args", None) or {})
-    given = run_input if isinstance(run_input, (list, tuple)) else [run_input]
+    submission.options = getattr(job, "_passed_args", None) or {}  # of this job alone
+    if not isinstance(run_input, (list, tuple)):
+        submission.circuits = (Copied(run_input.copy(), id(run_input), sources.of(run_input)),)
+        return
     found: dict[int, Copied] = {}
-    for circuit in given:
+    for circuit in run_input:
         if id(circuit) not in found:
             found[id(circuit)] = Copied(circuit.copy(), id(circuit), sources.of(circuit))
-    submission.circuits = [found[id(circuit)] for circuit in given]
+    submission.circuits = [found[id(circuit)] for circuit in run_input]
 
 
 def backend_name(name: str, options: Mapping[str, Any]) -> str:
