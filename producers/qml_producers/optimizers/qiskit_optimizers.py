@@ -33,7 +33,7 @@ def _methods(recorder: Recorder, module: ModuleType) -> list[Method]:
     watched = sorted((kind for kind in kinds if _is_ours(kind)), key=lambda kind: kind.__name__)
     found: list[Method] = [(kind, "minimize", _minimize(recorder)) for kind in watched]
     found.append((module.Optimizer, "gradient_num_diff", _differentiate))
-    found.append((module.SPSA, "_compute_update", _update))
+    found.append((module.SPSA, "_point_estimate", _estimate))
     found.append((module.AQGD, "_compute_objective_fn_and_gradient", _both))
     return found
 
@@ -109,15 +109,18 @@ def _differentiate(wrapped: Callable[..., Any], _instance: Any, args: Any, kwarg
     return gradient
 
 
-def _update(wrapped: Callable[..., Any], _instance: Any, args: Any, kwargs: Any) -> Any:
-    """Around `SPSA._compute_update(loss, x, k, eps, lse_solver)`, which returns its value's estimate and gradient."""
+def _estimate(wrapped: Callable[..., Any], _instance: Any, args: Any, kwargs: Any) -> Any:
+    """Around `SPSA._point_estimate(loss, x, eps, num_samples)`, which returns value, gradient and Hessian at `x`.
+
+    The gradient before it is multiplied with the inverse Hessian: that is the optimizer's step, no gradient.
+    """
     descent = WATCHING.get()
     if descent is None or descent.ends != "gradients":
         return wrapped(*args, **kwargs)
     descent.begin(args[1] if len(args) > 1 else kwargs.get("x"))
-    update = wrapped(*args, **kwargs)
-    descent.differentiated(update[1], update[0])
-    return update
+    estimate = wrapped(*args, **kwargs)
+    descent.differentiated(estimate[1], estimate[0])
+    return estimate
 
 
 def _both(wrapped: Callable[..., Any], _instance: Any, args: Any, kwargs: Any) -> Any:

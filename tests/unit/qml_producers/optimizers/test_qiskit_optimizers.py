@@ -200,3 +200,11 @@ def test_undoing_leaves_every_attribute_as_it_was(recorder, name):
     undo()
     undo()
     assert all(vars(owner).get(key) is value for owner in owners for key, value in before[owner].items())
+
+
+def test_the_gradient_of_a_second_order_method_is_not_its_step(installed, metrics):
+    seed()
+    optimizer = algorithms.SPSA(maxiter=4, second_order=True, learning_rate=0.1, perturbation=1e-3, resamplings=200)
+    optimizer.minimize(loss, START)
+    assert metrics()[0][1].gradient.norm == pytest.approx(np.linalg.norm(slope(START)), rel=0.3)
+    assert metrics()[0][1].gradient.size == 3
