@@ -39,7 +39,11 @@ class Devices:
 
     def note(self, arn: str, properties: Any) -> None:
         """Remember the object in which the user's SDK holds what a device says of itself."""
-        if self._noted.get(arn) is not properties and (arn in self._noted or len(self._noted) < _MOST):
+        if (
+            properties is not None
+            and self._noted.get(arn) is not properties
+            and (arn in self._noted or len(self._noted) < _MOST)
+        ):
             self._noted[arn] = properties
 
     def find(self, arn: str) -> Device | None:

@@ -6,6 +6,7 @@ recorder's thread. No error of ours reaches the user: each is counted by the rec
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Observer:
         inside = INSIDE.get() if carried is None else carried.inside or INSIDE.get()
         if inside is not None:
             return self._pass(run, inside, args, kwargs)
-        call = self.reports.begin() if carried is None else carried.call
+        call, began = self.reports.begin() if carried is None else carried.call, time.monotonic()
         job = self.describe(given)
         mark = Creating()
         outside = INSIDE.set(mark)
@@ -113,7 +114,7 @@ class Observer:
             raise
         finally:
             INSIDE.reset(outside)
-        self.created(call, job, given, task, mark.event)
+        self.created(call, job, given, task, mark.event, began)
         return task
 
     def look(self, run: Run, _instance: Any, args: Any, kwargs: Any) -> Any:
@@ -191,9 +192,15 @@ class Observer:
         return job
 
     def created(
-        self, call: Reported, job: Described, given: dict[str, Any], task: Any, event: _TaskCreationEvent | None
+        self,
+        call: Reported,
+        job: Described,
+        given: dict[str, Any],
+        task: Any,
+        event: _TaskCreationEvent | None,
+        began: float,
     ) -> None:
-        """Report a task that was created. Never raises."""
+        """Report a task that was created by a call that began at `began`. Never raises."""
         try:
             job.job_id = str(task.id)
             shots = given.get("shots") if event is None else event.shots  # of all executions of a program set
@@ -204,7 +211,7 @@ class Observer:
                 _RESERVATION[0] in os.environ and os.environ.get(_RESERVATION[1]) == job.backend
             )
             priced = None if reserved else Priced(job.backend, total, error_mitigation=bool(job.mitigation))
-            self.tasks.created(Task(job, call, priced))
+            self.tasks.created(Task(job, call, priced, began))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self._failed("job.created", error)
 
@@ -214,7 +221,8 @@ class Observer:
             inside.event = event
         elif inside is None and self._hooked and self.recorder.enabled:  # the session was asked without a task
             job = Described(event.arn, event.device, "AwsSession", [], shots=event.shots)
-            self.tasks.created(Task(job, self.reports.begin(), Priced(event.device, event.shots)))
+            call = self.reports.begin()
+            self.tasks.created(Task(job, call, Priced(event.device, event.shots), call.began))
 
     def refused(self, call: Reported, job: Described, error: Exception) -> None:
         """Report a call that raised: there is no job, but the attempt failed."""

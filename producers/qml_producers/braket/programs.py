@@ -29,11 +29,11 @@ _BYTES = 16
 class Sent:
     """One circuit as it was sent: a copy, a text, or neither. `facts` is filled in by the writer's thread.
 
-    `analog` makes the text of an analog program.
+    `observables` are those that a program set measures after the circuit, `analog` makes the text of an analog program.
     """
 
     copy: CircuitCopy | None = None
-    binding: CircuitBinding | None = None
+    observables: Any = None
     source: str | None = None
     analog: Callable[[], str] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -68,8 +68,9 @@ def _entry(entry: Any) -> Sent:
         return Sent(copy=copy_circuit(entry, None))
     if isinstance(entry, CircuitBinding):
         executions = (len(entry.input_sets) if entry.input_sets else 1) * (len(entry.observables or ()) or 1)
-        source = entry.circuit if isinstance(entry.circuit, str) else None
-        return Sent(binding=entry, source=source, executions=executions)
+        if isinstance(entry.circuit, BraketCircuit):
+            return Sent(copy=copy_circuit(entry.circuit, None), observables=entry.observables, executions=executions)
+        return Sent(source=entry.circuit, executions=executions)
     if isinstance(entry, OpenQasmProgram):
         sizes = {len(values) for values in (entry.inputs or {}).values() if isinstance(values, list)}
         return Sent(source=entry.source, executions=max(sizes, default=1))
@@ -90,14 +91,12 @@ class ProgramReader:
         return sent.facts
 
     def _read(self, sent: Sent) -> CircuitFacts | None:
+        if sent.copy is not None and sent.observables:
+            # They are angles before the measurement, bound like parameters.
+            turned = BraketCircuit(sent.copy.instructions()).with_euler_angles(sent.observables)
+            return self._circuits.read(copy_circuit(turned, None))
         if sent.copy is not None:
             return self._circuits.read(sent.copy)
-        if sent.binding is not None and isinstance(sent.binding.circuit, BraketCircuit):
-            circuit, observables = sent.binding.circuit, sent.binding.observables
-            # Observables are angles before the measurement, bound like parameters.
-            return self._circuits.read(
-                copy_circuit(circuit.with_euler_angles(observables) if observables else circuit, None)
-            )
         if sent.analog is not None:
             return _by_text("ahs1", sent.analog())
         return None if sent.source is None else self._text(sent.source, is_sampled=sent.is_sampled)

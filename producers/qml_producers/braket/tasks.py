@@ -4,9 +4,9 @@ Nothing here asks the service. The SDK tells its trackers of each task's creatio
 answer of GetQuantumTask that the user gets is read on its way. A task has one end however often it is looked at.
 """
 
+import contextlib
 import itertools
-import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,18 +28,28 @@ _EXECUTED = frozenset({"running", "completed"})
 
 @dataclass(slots=True)
 class Task:
-    """One task and what was told of it. Changed under `lock`."""
+    """One task and what was told of it. `began` is of our monotonic clock.
+
+    Without locks, which a fork could leave held: `ends` and `results` count, and each number is given out once.
+    """
 
     job: Described
     call: Call
     priced: Priced | None
+    began: float
+    submit_seconds: float | None = None
     session_id: str | None = None
     told: tuple[str, str | None, int | None] = ("created", None, None)
     ended: bool = False
     waited: bool = True
     queue_seconds: float | None = None
+    ends: Any = field(default_factory=itertools.count)
     results: Any = field(default_factory=itertools.count)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the call that created it began."""
+        return time.monotonic() - self.began
 
 
 class Tasks:
@@ -48,8 +58,7 @@ class Tasks:
     def __init__(self, reader: JobReader, costs: Costs) -> None:
         self._reader = reader
         self._costs = costs
-        self._known: OrderedDict[str, Task] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known: dict[str, Task] = {}
 
     def find(self, arn: str) -> Task | None:
         """Return what is known of a task, None where it was not created here."""
@@ -57,12 +66,11 @@ class Tasks:
 
     def created(self, task: Task) -> None:
         """Report a new task."""
-        with self._lock:
-            if task.job.job_id in self._known:
-                return
-            self._known[task.job.job_id] = task
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
+        if self._known.setdefault(task.job.job_id, task) is not task:
+            return
+        if len(self._known) > _KEPT:
+            self._forget()
+        task.submit_seconds = task.seconds
         executions = task.job.executions or 1
         task.call.count(executions, (task.job.shots or 0) * executions)
         self._tell(task, "job.created", partial(self._created, task), _JOB_BYTES * (1 + len(task.job.sent)))
@@ -109,19 +117,25 @@ class Tasks:
 
     def _news(self, task: Task, sight: Sight, shots: int | None) -> None:
         told = (sight.status, sight.status_text, sight.queue_position)
-        with task.lock:
-            if task.ended or task.told == told:
+        if task.ended or task.told == told:
+            return
+        task.told = told
+        if sight.status in ENDS:
+            task.ended = True
+            if next(task.ends):
                 return
-            waited, task.told = task.waited, told
-            task.ended = sight.status in ENDS
-            if sight.status in _EXECUTED:
-                if waited and sight.status == "running":
-                    task.queue_seconds = task.call.seconds
-                task.waited = False
+        if sight.status in _EXECUTED:
+            if task.waited and sight.status == "running":
+                task.queue_seconds = task.seconds
+            task.waited = False
         if sight.status == "created":
             return
-        build = partial(self._status, task, sight, shots, task.call.seconds)
+        build = partial(self._status, task, sight, shots, task.seconds)
         self._tell(task, f"job.{sight.status}", build, _JOB_BYTES)
+
+    def _forget(self) -> None:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread is at it
+            del self._known[next(iter(self._known))]
 
     def _tell(self, task: Task, kind: str, build: Callable[[], Iterator[Item]], size: int) -> None:
         task.call.tell(kind, build, size)
@@ -144,7 +158,7 @@ class Tasks:
                 footprint=self._reader.footprint(job, job.sent),
                 shots_requested=job.shots,
                 executions=job.executions,
-                submit_seconds=task.call.seconds,
+                submit_seconds=task.submit_seconds,
                 mitigation=job.mitigation,
                 cost=cost,
             ),

@@ -94,7 +94,7 @@ class WatchedDevice(WatchedSimulator):
             INSIDE.reset(outside)
         event = mark.event if len(jobs) == 1 else None
         for job, one, task in zip(jobs, each, getattr(done, "tasks", [done]), strict=False):
-            observer.created(call, job, one, task, event)
+            observer.created(call, job, one, task, event, call.began)
             watch_task(task, observer)
         return done
 
