@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from qml_daemon.calibrations.interval import check_calibrations
 from qml_daemon.following.doors import check_follower
 from qml_daemon.http.address import check_http
 from qml_daemon.notifiers.plugins import load_kinds, settings_of
@@ -18,7 +19,9 @@ def read_config(path: Path | None, environ: Mapping[str, str]) -> Config:
         ConfigError: a line for each mistake.
 
     """
-    return load_config(path, environ, settings_of(load_kinds()), [check_rates, check_http, check_follower])
+    return load_config(
+        path, environ, settings_of(load_kinds()), [check_rates, check_http, check_follower, check_calibrations]
+    )
 
 
 def check_rates(sections: Sections) -> Iterator[str]:

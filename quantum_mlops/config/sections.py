@@ -125,6 +125,7 @@ class FollowerSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `providers` are by default all that are installed; credentials come from where each provider's SDK takes them.
     No job is asked for more often than `interval`, no provider more than `calls_per_minute` times a minute, nobody
     waited for longer than `timeout`. Of more than `max_jobs` open jobs the oldest are followed no longer.
+    The calibrations of the devices in use are read every `calibrations`; "0" for never.
     """
 
     enabled: bool = False
@@ -133,6 +134,7 @@ class FollowerSection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls_per_minute: Annotated[int, Meta(ge=1, le=6000)] = 60
     max_jobs: Annotated[int, Meta(ge=1, le=10_000)] = 1000
     timeout: Duration = "30s"
+    calibrations: Duration = "15m"
 
 
 class FolderSection(Struct, frozen=True, kw_only=True, omit_defaults=True):

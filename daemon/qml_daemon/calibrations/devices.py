@@ -1,4 +1,4 @@
-"""Which devices are in use: those on which the jobs of the log ran."""
+"""Which devices are in use, by which projects: those on which the jobs of the log ran."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,24 +15,28 @@ from quantum_mlops.errors import LogError
 _decode = msgspec.msgpack.Decoder(BackendRow).decode
 
 
-def devices_of_views(state_dir: Path) -> Callable[[], list[Device]]:
+def devices_of_views(state_dir: Path) -> Callable[[], dict[Device, list[str]]]:
     """Return a function that reads the devices anew: the 500 that came last; none while there are no views."""
 
-    def read() -> list[Device]:
+    def read() -> dict[Device, list[str]]:
         path = state_dir / FILE
         if not path.is_file():
-            return []
+            return {}
         try:
             views = ViewReader(path)
         except LogError:  # of another version: the daemon makes them anew
-            return []
+            return {}
         try:
             rows = [_decode(body) for _, body in views.page(BACKENDS, {}, Window(limit=MAX_DEVICES))]
         except LogError:  # being replaced: the next look finds them
-            return []
+            return {}
         finally:
             views.close()
-        facts = [(row.merged.facts.get("provider"), row.backend) for row in rows]
-        return [(provider, backend) for provider, backend in facts if isinstance(provider, str)]
+        found: dict[Device, list[str]] = {}
+        for row in rows:
+            provider = row.merged.facts.get("provider")
+            if isinstance(provider, str):
+                found.setdefault((provider, row.backend), []).append(row.project)
+        return found
 
     return read

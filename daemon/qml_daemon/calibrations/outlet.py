@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Raw
@@ -19,24 +19,23 @@ _TYPE = type_name("calibration.snapshot")
 
 
 class CalibrationOutlet:
-    """Writes the calibrations of one project. Not thread-safe."""
+    """Writes calibrations into one spool. Not thread-safe."""
 
     def __init__(self, settings: Settings, nonce: str) -> None:
-        self._project = settings.project
         self._spool = SpoolWriter(Path(settings.spool), this_process(nonce, __version__))
 
-    def send(self, source: str, at: int, snapshots: Iterable[CalibrationSnapshot]) -> int:
+    def send(self, source: str, project: str, at: int, snapshots: Iterable[CalibrationSnapshot]) -> int:
         """Write the parts of one calibration as one; return how many events they are.
 
-        After the return they survive the death of this process. `source` belongs to this calibration alone: the parts
-        are its events 0, 1, 2, …, so that the same calibration sent again is the same events.
+        After the return they survive the death of this process. `source` belongs to this calibration of this project
+        alone: the parts are its events 0, 1, 2, …, so that the same calibration sent again is the same events.
 
         Raises:
             OSError: the spool cannot be written, or is full; nothing was written.
             ValueError: a value that no event may have.
 
         """
-        packed = [self._pack(source, number, at, one) for number, one in enumerate(snapshots)]
+        packed = [_pack(source, project, number, at, one) for number, one in enumerate(snapshots)]
         if packed:
             self._spool.write(class_of(_TYPE), packed, time.time_ns())
         return len(packed)
@@ -49,20 +48,21 @@ class CalibrationOutlet:
         """Seal what is open. Raises OSError where a seal cannot be written; what was sent is there all the same."""
         self._spool.close()
 
-    def _pack(self, source: str, number: int, at: int, snapshot: CalibrationSnapshot) -> bytes:
-        record = NamedRecord(
-            stream=0,
-            sequence=number,
-            type=_TYPE,
-            time=at,
-            partitionkey=snapshot.backend,
-            project=self._project,
-            context=Context(),
-            data=Raw(pack_data(_TYPE, snapshot)),
-            source=source,
-            id=f"{number:016x}",
-        )
-        return pack_record(record, source)
+
+def _pack(source: str, project: str, number: int, at: int, snapshot: CalibrationSnapshot) -> bytes:
+    record = NamedRecord(
+        stream=0,
+        sequence=number,
+        type=_TYPE,
+        time=at,
+        partitionkey=snapshot.backend,
+        project=project,
+        context=Context(),
+        data=Raw(pack_data(_TYPE, snapshot)),
+        source=source,
+        id=f"{number:016x}",
+    )
+    return pack_record(record, source)
 
 
 def new_nonce() -> str:
@@ -70,6 +70,10 @@ def new_nonce() -> str:
     return os.urandom(6).hex()
 
 
-def polled_source(provider: str, backend: str, at: int) -> str:
-    """Return the source of a calibration that was read at `at`."""
-    return f"qml://polled/{digest([provider, backend, at], 6)}/0"
+def source_of(origin: str, project: str, facts: Sequence[str | int]) -> str:
+    """Return a source that follows from these facts and belongs to one project: equal facts are equal events.
+
+    >>> source_of("polled", "iris", ["ibm", "ibm_fez", 3]) == source_of("polled", "iris", ["ibm", "ibm_fez", 3])
+    True
+    """
+    return f"qml://{origin}/{digest([project, *facts], 6)}/0"

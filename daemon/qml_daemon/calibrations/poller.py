@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from qml_daemon.calibrations.outlet import CalibrationOutlet, polled_source
+from qml_daemon.calibrations.outlet import CalibrationOutlet, source_of
 from qml_daemon.calibrations.told import ToldFile
 from qml_daemon.following.doors import OpenDoor
 from qml_producers.calibrations.announcements import Announcements
@@ -15,6 +15,8 @@ from qml_producers.calibrations.polling import Device, Polling
 from qml_producers.observing.door import Door
 from quantum_mlops.clock import Clock
 from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
+
+Devices = Mapping[Device, Sequence[str]]
 
 LOOK_AGAIN_SECONDS = 60.0
 CALLS_PER_MINUTE = 30
@@ -33,11 +35,14 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class Parts(NamedTuple):
-    """What a poller works with. `show` is shown each look, `devices` names what to read, anew every minute."""
+    """What a poller works with.
+
+    `devices` names what to read and the projects that are told of it, anew every minute; `show` is shown each look.
+    """
 
     outlet: CalibrationOutlet
     told: ToldFile
-    devices: Callable[[], Iterable[Device]]
+    devices: Callable[[], Devices]
     show: Callable[[Look], None]
 
 
@@ -68,6 +73,7 @@ class CalibrationPoller:
         self._announcements = Announcements()
         self._halted = threading.Event()
         self._complained: set[str] = set()
+        self._projects: dict[Device, Sequence[str]] = {}
         parts.told.load(self._announcements)
 
     def halt(self) -> None:
@@ -77,17 +83,22 @@ class CalibrationPoller:
     def run(self) -> None:
         """Read until `halt`."""
         while not self._halted.is_set():
-            self._polling.watch(self._known_devices(), self._monotonic())
             until = self._monotonic() + LOOK_AGAIN_SECONDS
-            while (wait := self._step(until)) > 0:
-                if self._halted.wait(wait):
-                    return
-                self._parts.outlet.renew()
+            try:
+                self._find_devices()
+                while (wait := self._step(until)) > 0:
+                    if self._halted.wait(wait):
+                        return
+                    self._parts.outlet.renew()
+            except OSError as error:  # the disk, for now: the next round may find it well
+                _logger.warning("calibrations are not read: %s", error)
+                self._halted.wait(LOOK_AGAIN_SECONDS)
 
     def run_once(self) -> list[Look]:
         """Read each device once, as fast as its provider may be asked; return what came of it."""
         looks: list[Look] = []
-        for device in sorted(set(self._known_devices())):
+        self._find_devices()
+        for device in sorted(self._projects):
             at = self._monotonic()
             if self._halted.wait(self._polling.next_call(device, at) - at):
                 break
@@ -116,8 +127,11 @@ class CalibrationPoller:
             self._look(found[1])
         return 0.0
 
-    def _known_devices(self) -> list[Device]:
-        return [device for device in self._parts.devices() if device[0] in self._openers]
+    def _find_devices(self) -> None:
+        self._projects = {
+            device: names for device, names in self._parts.devices().items() if device[0] in self._openers
+        }
+        self._polling.watch(self._projects, self._monotonic())
 
     def _look(self, device: Device) -> Look:
         provider, backend = device
@@ -150,7 +164,10 @@ class CalibrationPoller:
         if not parts:
             return Look(provider=provider, backend=backend)
         try:
-            events = self._parts.outlet.send(polled_source(provider, backend, now), now, parts)
+            events = 0
+            for project in self._projects.get((provider, backend), ()):
+                source = source_of("polled", project, [provider, backend, now])
+                events += self._parts.outlet.send(source, project, now, parts)
         except (OSError, ValueError):
             self._announcements.know(backend, "")  # it was not told after all
             raise

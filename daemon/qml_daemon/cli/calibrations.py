@@ -11,6 +11,7 @@ import typer
 from qml_daemon.cli.options import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from qml_daemon.calibrations.outlet import CalibrationOutlet
     from qml_daemon.calibrations.poller import CalibrationPoller, Look
     from qml_producers.calibrations.recorded import Recorded
 
@@ -68,7 +69,7 @@ def import_recorded(
     outbound = Outbound(settings, nonce, Notices())
     outlet = CalibrationOutlet(settings, nonce)
     try:
-        done = [_import_one(outlet.send, file, backend, as_json=as_json) for file in files]
+        done = [_import_one(outlet, settings.project, file, backend, as_json=as_json) for file in files]
     finally:
         try:
             outlet.close()
@@ -105,8 +106,10 @@ def poll_calibrations(
     """Read the devices' calibrations from their providers; only changes become events.
 
     \b
-    Devices are those on which the jobs of the log ran (looked up every minute), or those named by --backend. The
-    credentials are this machine's own, as for `quantum-mlops follow`. Until SIGTERM or Ctrl-C, or --once.
+    Devices are those on which the jobs of the log ran (looked up every minute), each told to the projects that use it,
+    or those named by --backend. The credentials are this machine's own, as for `quantum-mlops follow`. Until SIGTERM
+    or Ctrl-C, or --once. Beside a daemon with [follower] enabled this is done already ([follower] calibrations = "15m",
+    "0" for never).
 
     \b
     Exit codes: 0 ended as asked, 1 with --once a device could not be read, 2 no such provider, credentials or log.
@@ -117,28 +120,22 @@ def poll_calibrations(
       quantum-mlops calibrations poll --once --provider ibm --backend ibm_fez
       quantum-mlops calibrations poll --interval 1h --json
     """
-    import logging
-
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="quantum-mlops calibrations: %(message)s")
-    from qml_daemon.calibrations.session import open_poller
+    from qml_daemon.calibrations.session import Wish, open_poller
     from qml_daemon.configuration import read_config
+    from qml_daemon.following.notices import say_notices
     from quantum_mlops.sdk.notice import Notices
     from quantum_mlops.sdk.settings import read_settings
     from quantum_mlops.sdk.shipping import Outbound
 
     settings = read_settings(os.environ, project, target)
-    nonce, poller = open_poller(
-        read_config(config, os.environ),
-        os.environ,
-        settings,
-        providers=provider,
-        backends=backend,
-        interval=interval,
-        show=_print_json if as_json else _print_look,
-    )
+    owner = project or os.environ.get("QML_PROJECT") or None
+    wish = Wish(providers=provider, backends=backend, project=owner, interval=interval)
+    show = _print_json if as_json else _print_look
+    nonce, poller = open_poller(read_config(config, os.environ), os.environ, settings, wish, show)
     outbound = Outbound(settings, nonce, Notices())
     try:
-        looks = _run(poller, once=once)
+        with say_notices("quantum-mlops calibrations: %(message)s"):
+            looks = _run(poller, once=once)
     finally:
         try:
             poller.close()
@@ -190,7 +187,10 @@ def list_calibrations(
     print(f"{len(known)} device{plural} with a calibration, {without} without")
 
 
-def _import_one(send: Any, file: Path, backend: str | None, *, as_json: bool) -> dict[str, Any]:
+def _import_one(
+    outlet: "CalibrationOutlet", project: str, file: Path, backend: str | None, *, as_json: bool
+) -> dict[str, Any]:
+    from qml_daemon.calibrations.outlet import source_of
     from quantum_mlops.errors import UserError
     from quantum_mlops.timestamps import format_time
 
@@ -199,7 +199,8 @@ def _import_one(send: Any, file: Path, backend: str | None, *, as_json: bool) ->
     except UserError as error:
         print(f"quantum-mlops calibrations: {error}", file=sys.stderr)
         return {"file": str(file), "error": str(error)}
-    events = send(found.source, found.time, found.snapshots())
+    source = source_of("recorded", project, found.facts)
+    events = outlet.send(source, project, found.time, found.snapshots())
     done = {
         "file": str(file),
         "backend": found.backend,
@@ -211,8 +212,8 @@ def _import_one(send: Any, file: Path, backend: str | None, *, as_json: bool) ->
     if not as_json:
         from qml_daemon.plain_text import safe
 
-        count = f"{events} event{'' if events == 1 else 's'}"
-        print(f"{done['time'][:19]}Z  {safe(found.backend)}  {found.calibration_id}  {count}  {safe(str(file))}")
+        date, count = format_time(found.time)[:19], f"{events} event{'' if events == 1 else 's'}"
+        print(f"{date}Z  {safe(found.backend)}  {found.calibration_id}  {count}  {safe(str(file))}")
     return done
 
 

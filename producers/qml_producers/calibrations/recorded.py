@@ -1,8 +1,8 @@
 """A recorded calibration: the document that a provider gave once, kept as a file.
 
 Known are IBM's properties (`BackendProperties` as JSON), IonQ's characterizations and a Braket device's properties. The
-event's time is the document's own date, and its source and ids follow from what it says: a second import is the same
-events, which the log's readers drop.
+event's time is the document's own date, and its identity follows from what it says: a second import is the same events,
+which the log's readers drop.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,6 @@ from qml_producers.calibrations.ibm import columns_of_properties
 from qml_producers.calibrations.ionq import columns_of_characterization
 from quantum_mlops.calibrations import calibration_id
 from quantum_mlops.clock import SECOND
-from quantum_mlops.codec import digest
 from quantum_mlops.errors import UserError
 from quantum_mlops.events import CalibrationColumn, CalibrationSnapshot
 
@@ -38,9 +37,9 @@ class Recorded(Struct, frozen=True, kw_only=True):
     columns: list[CalibrationColumn]
 
     @property
-    def source(self) -> str:
-        """The source of its events, whose ids count the parts."""
-        return f"qml://recorded/{digest([self.provider, self.backend, self.time, self.calibration_id], 6)}/0"
+    def facts(self) -> list[str | int]:
+        """What tells it from any other: a second import has the same."""
+        return [self.provider, self.backend, self.time, self.calibration_id]
 
     def snapshots(self) -> Iterator[CalibrationSnapshot]:
         """Yield the data of its events, in parts."""

@@ -45,7 +45,7 @@ class ScriptedDoor:
 class Room:
     def __init__(self, folder):
         self.folder, self.shown, self.clock, self.at = folder, [], ManualClock(NOW), 0.0
-        self.devices = [("ibm", "ibm_fez")]
+        self.devices = {("ibm", "ibm_fez"): ["iris"]}
 
     def poller(self, doors, interval=900.0):
         outlet = CalibrationOutlet(Settings(spool=str(self.folder / "spool"), project="iris"), new_nonce())
@@ -106,7 +106,7 @@ def test_a_device_without_a_calibration_is_no_event(room):
     "fault", [RetryableError("busy", 0.0), PermanentError("no such backend"), ConfigError("no token"), KeyError("odd")]
 )
 def test_a_providers_fault_is_said_once_and_the_other_devices_are_read(room, fault, caplog):
-    room.devices = [("ibm", "ibm_fez"), ("ionq", "qpu.forte-1")]
+    room.devices[("ionq", "qpu.forte-1")] = ["iris"]
     poller = room.poller({"ibm": ScriptedDoor(fault).open, "ionq": ScriptedDoor(t1(1.0)).open})
     first, second = poller.run_once(), poller.run_once()
     poller.close()
@@ -126,10 +126,21 @@ def test_what_could_not_be_written_is_told_at_the_next_reading(room):
 
 
 def test_devices_of_a_provider_that_is_not_asked_are_passed_by(room):
-    room.devices = [("qiskit_aer", "aer_simulator")]
+    room.devices = {("qiskit_aer", "aer_simulator"): ["iris"]}
     poller = room.poller({"ibm": ScriptedDoor(t1(1.0)).open})
     assert poller.run_once() == []
     poller.close()
+
+
+def test_every_project_that_uses_a_device_is_told_in_events_of_its_own(room):
+    room.devices = {("ibm", "ibm_fez"): ["iris", "wine"]}
+    poller = room.poller({"ibm": ScriptedDoor(t1(1e-4)).open})
+    assert [look.events for look in poller.run_once()] == [2]
+    poller.close()
+    events = room.events()
+    assert {event.project for event in events} == {"iris", "wine"}
+    assert {event.partitionkey for event in events} == {"ibm_fez"}
+    assert len({event.source for event in events}) == 2  # else one would be dropped as the other's duplicate
 
 
 def test_it_runs_until_it_is_halted(room):

@@ -165,6 +165,7 @@ def test_without_names_the_devices_are_those_on_which_jobs_of_the_log_ran(run, t
         )
     project(log, views, follower)
     code, out, _ = run("calibrations", "poll", "--once")
+    assert {event.project for event in read_folder(tmp_path / "state" / "spool")} == {"iris"}
     assert (code, [line.split("  ")[1] for line in out.splitlines()]) == (0, ["ibm_fez", "ibm_torino"])
 
 
