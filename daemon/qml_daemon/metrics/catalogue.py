@@ -119,6 +119,7 @@ SERVICE: tuple[Metric, ...] = (
     _counter("events", "qml_mqtt_messages_total", "Messages received over MQTT."),
     _counter("events", "qml_mqtt_events_total", "Events stored that came over MQTT."),
     _counter("events", "qml_mqtt_rejected_total", "Messages that are no event to store, by reason.", ("code",)),
+    _counter("events", "qml_mqtt_dropped_total", "Messages without acknowledgement (QoS 0) that found no room."),
     _gauge("events", "qml_mqtt_waiting_messages", "Messages received over MQTT that wait for the log."),
     _counter("events", "qml_dead_letters_total", "What could not be processed, kept whole, by origin.", ("origin",)),
     _gauge("runner", "qml_runner_lag_records", "Records not yet processed.", ("partition",)),

@@ -159,6 +159,7 @@ def _describe_mqtt(stats: MqttStats) -> Iterator[Figure]:
     yield Figure("qml_mqtt_sessions_lost_total", (), stats.sessions_lost)
     yield Figure("qml_mqtt_messages_total", (), stats.messages)
     yield Figure("qml_mqtt_events_total", (), stats.events)
+    yield Figure("qml_mqtt_dropped_total", (), stats.dropped)
     yield Figure("qml_mqtt_waiting_messages", (), stats.waiting)
     yield Figure("qml_dead_letters_total", ("mqtt",), sum(stats.rejected.values()))
     for code, number in stats.rejected.items():

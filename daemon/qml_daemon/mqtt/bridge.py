@@ -64,7 +64,7 @@ class Bridge:
         self._chance = chance
         self._fault: str | None = "not connected yet"
         self._told: str | None = None
-        self._connections = self._sessions_lost = self._messages = self._events = self._waiting = 0
+        self._connections = self._sessions_lost = self._messages = self._events = self._dropped = self._waiting = 0
         self._rejected: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,6 +108,7 @@ class Bridge:
             messages=self._messages,
             events=self._events,
             rejected=dict(self._rejected),
+            dropped=self._dropped,
             waiting=self._waiting,
         )
 
@@ -165,6 +166,8 @@ class Bridge:
 
     async def _take(self, session: Session, messages: Sequence[Message]) -> None:
         """Bring messages to the log, and then say so."""
+        self._dropped += session.dropped
+        session.dropped = 0
         await self._store([Incoming(one.topic.value, _bytes(one.payload)) for one in messages])
         for one in messages:
             session.acknowledge(one)

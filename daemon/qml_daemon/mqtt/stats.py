@@ -7,7 +7,8 @@ class MqttStats(Struct, frozen=True, kw_only=True):
     """Counts since the start. `fault` is why nothing comes now, None while it may.
 
     `rejected` is by the code of the reason; these are dead letters. `sessions_lost` counts the connections at which
-    the broker no longer knew this daemon: what it had kept is gone. `waiting` messages are received and not stored.
+    the broker no longer knew this daemon: what it had kept is gone. `dropped` messages came without acknowledgement
+    (QoS 0) and faster than the log takes them. `waiting` messages are received and not stored.
     """
 
     url: str
@@ -18,4 +19,5 @@ class MqttStats(Struct, frozen=True, kw_only=True):
     messages: int
     events: int
     rejected: dict[str, int]
+    dropped: int
     waiting: int

@@ -93,6 +93,8 @@ class Session(aiomqtt.Client):
         self._client._sock_close = self._read_and_close  # type: ignore[method-assign]  # noqa: SLF001 - see there
         self._client._handle_pubackcomp = self._take_answer  # type: ignore[method-assign, assignment]  # noqa: SLF001 - see there
         self.limits = Limits()
+        self.dropped = 0
+        """Messages sent without acknowledgement (QoS 0) that found no room here."""
         self.is_resumed = False
         """Whether the broker knew this client and kept what came for it."""
         self._is_reading = False
@@ -279,6 +281,12 @@ class Session(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError())
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
+        if message.qos == 0 and self._queue.qsize() >= MOST_UNDER_WAY:  # no acknowledgement holds its sender back
+            self.dropped += 1
+            return
+        super()._on_message(client, userdata, message)
+
     def _take_answer(self, kind: str) -> MQTTErrorCode:  # noqa: ARG002 - paho's signature
         """Take a PUBACK: paho would end the connection at a code that MQTT does not foresee there, as mosquitto's 0x95.
 
@@ -324,4 +332,5 @@ def _headers() -> Properties:
 _HEADERS = _headers()
 _HEADERS_BYTES = len(_HEADERS.pack())  # type: ignore[no-untyped-call]  # paho's
 _silent = logging.getLogger("quantum_mlops.mqtt.wire")  # each error is raised
-_silent.disabled = True
+_silent.addFilter(lambda record: False)  # noqa: ARG005 - also where a host's set-up of logging enables all loggers
+_silent.setLevel(logging.CRITICAL + 1)

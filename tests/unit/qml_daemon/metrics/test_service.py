@@ -34,7 +34,7 @@ def make_status(counts=None, **fields):
         "ingest": IngestStats(requests=5, accepted=4, rejected={"type": 2}, refused={"413": 1}, waiting=6),
         "mqtt": MqttStats(
             url="mqtt://h:1883", connected=True, fault=None, connections=3, sessions_lost=1, messages=9, events=7,
-            rejected={"malformed": 2}, waiting=4,
+            rejected={"malformed": 2}, dropped=1, waiting=4,
         ),
         "intake": IntakeStats(
             events=10, dead_letters=1, removed=0, adopted=0, segments=2, foreign=0, lag_bytes=77, fault="no permission"

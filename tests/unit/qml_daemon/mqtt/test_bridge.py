@@ -1,8 +1,10 @@
 """The bridge against a real mosquitto: what is acknowledged is in the log, what is not comes again."""
 
+import asyncio
 import shutil
 import threading
 
+import aiomqtt
 import pytest
 
 from quantum_mlops.codec import decode, encode
@@ -227,3 +229,26 @@ def test_two_daemons_of_one_name_say_so(house, make_house):
         lambda: "own mqtt.client_id, here it is house" in f"{first.stats().fault} {second.stats().fault}",
         "one was thrown out",
     )
+
+
+def test_messages_without_acknowledgement_are_taken_while_there_is_room(house, mosquitto, metric):
+    bridge = house.open_connected()
+    house.is_stuck = True
+    asyncio.run(_flood(mosquitto, [metric(number) for number in range(1500)]))
+    wait_for(lambda: bridge.stats().waiting, "messages wait")
+    house.is_stuck = False
+    asyncio.run(_flood(mosquitto, [metric(9999)]))
+    wait_for(lambda: 9999 in numbers(house), "it goes on")
+    stats = bridge.stats()
+    assert stats.messages + stats.dropped == 1501
+    assert stats.events == len(house.events()) == stats.messages
+
+
+async def _flood(mosquitto, payloads):
+    environ = mosquitto.environ()
+    async with aiomqtt.Client(
+        "127.0.0.1", mosquitto.port, username="iris", password=environ["QML_MQTT_PASSWORD"],
+        protocol=aiomqtt.ProtocolVersion.V5, max_queued_outgoing_messages=0,
+    ) as client:  # fmt: skip
+        for payload in payloads:
+            await client.publish("qml/v1/iris/events", payload, qos=0)

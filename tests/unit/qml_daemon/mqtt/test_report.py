@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ class Ready(msgspec.Struct):
 
 STATS = MqttStats(
     url="mqtt://localhost:1883", connected=True, fault=None, connections=1, sessions_lost=0, messages=9, events=7,
-    rejected={"malformed": 2}, waiting=0,
+    rejected={"malformed": 2}, dropped=0, waiting=0,
 )  # fmt: skip
 
 
@@ -72,3 +74,11 @@ def test_the_page_shows_a_section_that_is_valid(tmp_path):
         password_file=str(tmp_path / "secret"), ca_file=str(tmp_path / "secret"),
     )  # fmt: skip
     assert Path(found.password_file).is_absolute()
+
+
+def test_a_daemon_without_a_broker_and_doctor_load_no_client_of_mqtt():
+    code = (
+        "import sys, qml_daemon.runtime, qml_daemon.examination\n"
+        "sys.exit('aiomqtt' in sys.modules or 'paho' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
