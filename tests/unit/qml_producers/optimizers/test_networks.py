@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import qiskit.primitives
+import qiskit_algorithms.optimizers
+import qiskit_machine_learning.optimizers
 import scipy.optimize
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
@@ -166,3 +168,19 @@ def test_values_that_an_optimizer_asks_for_beside_gradients_are_expected_too(
     told = [data.values for _, data in metrics()]
     assert [values["executions"] for values in told] == [values["executions_expected"] for values in told]
     assert sum(values["executions"] for values in told) == result.nfev + 10 * len(slopes)
+
+
+@pytest.mark.parametrize("package", [qiskit_algorithms.optimizers, qiskit_machine_learning.optimizers])
+def test_a_natural_gradient_takes_its_fidelities_too(installed, qiskit_installed, recorder, metrics, package):
+    made, _, _ = circuit()
+    estimator = StatevectorEstimator(seed=1)
+    fidelity = package.QNSPSA.get_fidelity(made, sampler=StatevectorSampler(seed=1))
+    optimizer = package.QNSPSA(fidelity, maxiter=3, learning_rate=0.05, perturbation=0.1)
+    with recorder.run("r"):
+        optimizer.minimize(
+            lambda x: float(estimator.run([(made, SparsePauliOp("ZZ"), x)]).result()[0].data.evs), np.full(5, 0.3)
+        )
+    told = [data.values for _, data in metrics()]
+    assert [values["executions"] for values in told] == [values["executions_expected"] for values in told]
+    assert told[1]["executions"] == 2 + 4 + 1
+    assert told[1]["evaluations"] == 2 + 1
