@@ -13,7 +13,7 @@ from pennylane.measurements import CountsMP, ExpectationMP, ProbabilityMP, Sampl
 
 from qml_producers.observing.reports import Call
 from qml_producers.pennylane.providers import Target
-from qml_producers.pennylane.tapes import is_readout
+from qml_producers.pennylane.tapes import is_readout, sweep_of
 from qml_producers.pennylane.values import Plain, plain
 
 ENTRY_BYTES = 4096  # a small tape and its share of the closure
@@ -28,6 +28,8 @@ class CapturedTape:
     values: list[Plain]
     shots: tuple[int | None, ...]
     """Shots of each copy of the result; one None where nothing is sampled."""
+    sweep: int
+    """For how many values of its parameters it is executed."""
 
     @property
     def size_bytes(self) -> int:
@@ -48,22 +50,21 @@ class Execution:
     gradient_method: str | None
     call: Call
     tapes: list[CapturedTape] = field(default_factory=list)
-    executions: int | None = None
     tasks: int = 1
     inner: list[str] = field(default_factory=list)
     """The ids of the provider's jobs or tasks that this call made."""
     described: list[Any] | None = None
     """What the writer's thread read of each tape."""
 
+    @property
+    def executions(self) -> int | None:
+        """Tapes, each as often as its parameters are swept; None where they could not be read."""
+        return sum(captured.sweep for captured in self.tapes) or None
 
-def executions_of(tapes: Sequence[Any]) -> int:
-    """Return how many executions tapes are: each as often as its parameters are swept."""
-    return sum(tape.batch_size or 1 for tape in tapes)
-
-
-def shots_of(tapes: Sequence[Any]) -> int:
-    """Return the shots of all executions together; 0 where nothing is sampled."""
-    return sum((tape.shots.total_shots or 0) * (tape.batch_size or 1) for tape in tapes)
+    @property
+    def shots(self) -> int:
+        """The shots of all executions together; 0 where nothing is sampled."""
+        return sum(captured.sweep * sum(filter(None, captured.shots)) for captured in self.tapes)
 
 
 def capture_tapes(tapes: Sequence[Any]) -> list[CapturedTape]:
@@ -75,8 +76,8 @@ def _capture(tape: Any) -> CapturedTape:
     values = [plain(value) for operation in tape.operations for value in operation.data]
     shots = tape.shots
     if shots.has_partitioned_shots:
-        return CapturedTape(tape, values, tuple(shots))
-    return CapturedTape(tape, values, (shots.total_shots,))
+        return CapturedTape(tape, values, tuple(shots), sweep_of(tape))
+    return CapturedTape(tape, values, (shots.total_shots,), sweep_of(tape))
 
 
 def capture_result(captured: CapturedTape, result: Any) -> list[list[Any]]:

@@ -11,6 +11,7 @@ from pennylane.workflow.jacobian_products import TransformJacobianProducts
 
 from qml_producers.observing.hooks import Method, Wrapper, wrap_methods
 from qml_producers.pennylane.methods import transform_name
+from qml_producers.pennylane.tapes import sweep_of
 from quantum_mlops.sdk.expectation import expected_executions
 
 _WITH_VALUES = ("execute_and_compute_jvp", "execute_and_compute_jacobian")
@@ -71,7 +72,7 @@ def _executions(calculator: Any, tapes: Sequence[Any], *, with_values: bool) -> 
     directions = settings.get("num_directions", 1) if name == "spsa" else 1
     total = 0
     for tape in tapes:
-        sweep = tape.batch_size or 1
+        sweep = sweep_of(tape)
         executions = expected_executions(name, len(tape.trainable_params), sweep * directions)
         if executions is None:
             return None

@@ -70,8 +70,8 @@ def _counted(counts: Mapping[str, Any], bits: int) -> Outcomes | ShotStatistics:
 
 def _packed(bits: NDArray[Any]) -> Rows:
     """Rows of bits, first wire first, as bytes with the first wire lowest."""
-    turned = bits[:, ::-1].astype(np.uint8, copy=False)
-    return np.packbits(np.pad(turned, ((0, 0), (-turned.shape[1] % 8, 0))), axis=1)
+    rows = np.packbits(bits.astype(np.uint8, copy=False), axis=1, bitorder="little")
+    return np.ascontiguousarray(rows[:, ::-1])
 
 
 def _counts_of_frequencies(frequencies: NDArray[np.float64], bits: int, shots: int) -> dict[str, int] | None:

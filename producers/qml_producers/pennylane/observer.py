@@ -19,9 +19,7 @@ from qml_producers.pennylane.captures import (
     Execution,
     capture_result,
     capture_tapes,
-    executions_of,
     result_bytes,
-    shots_of,
 )
 from qml_producers.pennylane.gradients import GRADIENT
 from qml_producers.pennylane.jobs import JobReader
@@ -82,20 +80,19 @@ class Observer:
             return None
         try:
             batch = _batch(circuits)
-            execution.executions = executions_of(batch) or None
-            execution.tasks = tasks_of(device, batch)
-            self._count(execution, batch)
             execution.tapes = capture_tapes(batch)
+            execution.tasks = tasks_of(device, batch)
+            self._count(execution)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             self._reports.failed("job.created", error)
         size = sum(tape.size_bytes for tape in execution.tapes)
         execution.call.tell("job.created", partial(self._created, execution), size + ENTRY_BYTES)
         return execution
 
-    def _count(self, execution: Execution, batch: Sequence[Any]) -> None:
+    def _count(self, execution: Execution) -> None:
         """Count what is submitted, and what should be: a value or a derivative on the device is one execution."""
         count = execution.executions or 0
-        execution.call.count(count, shots_of(batch))
+        execution.call.count(count, execution.shots)
         gradient = GRADIENT.get()
         expected = count if gradient is None else gradient.take()
         if expected:
