@@ -69,19 +69,22 @@ class Observer:
             self._reports.failed("job.created", error)
         return job
 
-    def answered(self, job_id: Any, document: Any) -> None:
-        """Report what the service just told the user of a job, where its status is news. Never raises."""
+    def answered(self, job_id: Any, document: Any, *, in_passing: bool = False) -> None:
+        """Report what the service just told the user of a job, where its status is news. Never raises.
+
+        What it says `in_passing`, without the job's document, is told again with the facts when those are seen.
+        """
         submission = self.submissions.of(job_id)
         if submission is None or not isinstance(document, dict):
             return
         try:
-            word = str(document.get("status"))
-            if word == submission.word:
+            word = document.get("status")
+            if word == submission.word or not isinstance(word, str):
                 return
-            submission.word = word
+            submission.word = submission.word if in_passing else word
             build = partial(self._seen, submission, dict(document), submission.call.seconds)
             submission.call.tell(f"job.{STATUSES.get(word, 'unknown')}", build, _DOCUMENT_BYTES)
-            if word in {"failed", "canceled"}:
+            if word in {"failed", "canceled"} and not in_passing:
                 self.submissions.forget(submission)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
             self._reports.failed("job.running", error)

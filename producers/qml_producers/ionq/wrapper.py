@@ -38,6 +38,12 @@ class WatchedClient(_Watched):
         self._self_observer.answered(args[0] if args else kwargs.get("job_id"), document)
         return document
 
+    def cancel_job(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the service says of the cancellation."""
+        document = self.__wrapped__.cancel_job(*args, **kwargs)
+        self._self_observer.answered(args[0] if args else kwargs.get("job_id"), document, in_passing=True)
+        return document
+
 
 class WatchedJob(_Watched):
     """A job whose results are observed."""

@@ -12,6 +12,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit_ionq import ErrorMitigation
 from qiskit_ionq.exceptions import IonQGateError, IonQJobError, IonQJobFailureError
 
+from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.qiskit.circuits import read_circuit
 from qml_producers.qiskit.instrumentation import QiskitInstrumentation
 from quantum_mlops.events import Cost, Money, short_name
@@ -150,14 +151,43 @@ def test_a_failed_job_is_told_with_the_services_words_though_status_raises(cloud
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.filterwarnings("ignore:Unable to retrieve result for job:UserWarning")
-def test_a_cancelled_job_is_told(cloud, qpu, ghz, events):
+def test_a_cancelled_job_is_told_at_once_whoever_cancels(cloud, qpu, ghz, events):
     cloud.statuses = ("ready",)
-    job = qpu.run(ghz)
+    job, other = qpu.run(ghz), qpu.run(ghz)
     job.status()
     job.cancel()
+    assert _kinds(events(*JOBS)) == ["job.created", "job.created", "job.queued", "job.cancelled"]
+    cloud.jobs[other.job_id()].statuses = ["canceled"]
     job.status()
+    other.status()
 
-    assert _kinds(events(*JOBS)) == ["job.created", "job.queued", "job.cancelled"]
+    told = [(event.data.job_id, event.data.times is not None) for event in events("job.cancelled")]
+    assert told == [(job.job_id(), False), (job.job_id(), True), (other.job_id(), True)]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_job_that_completes_though_it_was_to_be_cancelled_is_told_as_completed(cloud, qpu, ghz, events):
+    cloud.statuses = ("ready",)
+    job = qpu.run(ghz)
+    job.cancel()
+    cloud.jobs[job.job_id()].statuses = ["completed"]
+    job.result()
+
+    assert _kinds(events(*JOBS, "shots.measured")) == [
+        "job.created",
+        "job.cancelled",
+        "job.completed",
+        "shots.measured",
+    ]
+
+
+@pytest.mark.usefixtures("installed")
+def test_inside_another_observed_call_nothing_is_told(simulator, ghz, events):
+    outside = INSIDE.set(NESTED)
+    simulator.run(ghz, memory=True).result()
+    INSIDE.reset(outside)
+
+    assert events(*JOBS, "shots.measured") == []
 
 
 @pytest.mark.usefixtures("installed")
@@ -320,7 +350,7 @@ def test_undoing_leaves_every_class_as_it_was(recorder, instrumentation):
         for name in old.items() ^ new.items()
         if name in old.items()
     ]
-    assert sorted(name for name, _ in changed) == ["result", "retrieve_job", "run"]
+    assert sorted(name for name, _ in changed) == ["cancel_job", "result", "retrieve_job", "run"]
     undo()
     undo()
 

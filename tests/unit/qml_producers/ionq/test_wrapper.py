@@ -27,6 +27,13 @@ def test_its_jobs_are_told(cloud, watched, ghz, events):
     assert events("shots.measured")[0].data.shots == sum(counts.values())
 
 
+def test_a_cancellation_is_told(cloud, watched, ghz, events):
+    cloud.statuses = ("ready",)
+    watched.run(ghz).cancel()
+
+    assert len(events("job.cancelled")) == 1
+
+
 def test_it_passes_for_the_backend_and_its_jobs_for_jobs(watched, ghz, qpu):
     job = watched.run(ghz, shots=10)
 
