@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from qml_producers.calibrations.ibm import columns_of_properties
+from qml_producers.ibm.costs import cost_of_job
 from qml_producers.ibm.link import Link
 from qml_producers.ibm.statuses import TIME_LIMIT_CODE, failure_code, status_of, text_of
 from qml_producers.ibm.usage import Usage, instant, read_metrics
 from qml_producers.observing.door import Asked, Sight
+from qml_producers.prices import Prices, open_for_host
 from quantum_mlops.errors import ConfigError, DeliveryError
 from quantum_mlops.events import CalibrationColumn, Failure, ProviderTimes
+from quantum_mlops.events.job_status import TERMINAL_STATUSES
 
 if TYPE_CHECKING:
     from qml_producers.ibm.account import Account
@@ -25,9 +28,10 @@ class IbmDoor:
 
     provider = "ibm"
 
-    def __init__(self, account: "Account", link: Link) -> None:
+    def __init__(self, account: "Account", link: Link, prices: Prices) -> None:
         self._account = account
         self._link = link
+        self._prices = prices
 
     @classmethod
     def open(cls, environ: Mapping[str, str], timeout_seconds: float) -> Self:
@@ -48,7 +52,8 @@ class IbmDoor:
                 "ibm: no account; set QISKIT_IBM_TOKEN (an API key) and QISKIT_IBM_INSTANCE (its CRN), "
                 "or save one with QiskitRuntimeService.save_account"
             )
-        return cls(Account(environ, timeout_seconds), Link(cls.provider, timeout_seconds))
+        link = Link(cls.provider, timeout_seconds)
+        return cls(Account(environ, timeout_seconds), link, open_for_host(environ))
 
     def look(self, job: Asked) -> Sight:
         """Return what the service says of a job: of its usage once it runs, of the queue while it waits."""
@@ -72,6 +77,17 @@ class IbmDoor:
         code = state.get("reason_code") or state.get("reasonCode")
         status = "failed" if status_of(word) == "cancelled" and code == TIME_LIMIT_CODE else status_of(word)
         usage = read_metrics(self._account.metrics(job.job_id)) if status in _STARTED else _unstarted(document)
+        foretold = _number(document.get("estimated_running_time_seconds"))
+        session = document.get("session_id")
+        charged = usage.qpu_seconds if usage.is_final else None
+        cost = cost_of_job(
+            self._prices,
+            status,
+            backend=job.backend,
+            session_id=session if isinstance(session, str) else None,
+            seconds=charged if status in TERMINAL_STATUSES else foretold,
+            times=usage.times,
+        )
         return Sight(
             status=status,
             status_text=text_of(word)[:_MAX_LABEL] if status == "unknown" else None,
@@ -79,7 +95,8 @@ class IbmDoor:
             qpu_seconds=usage.qpu_seconds,
             queue_seconds=usage.queue_seconds,
             pending_jobs=self._pending(job, document) if status == "queued" else None,
-            predicted_execution_seconds=_number(document.get("estimated_running_time_seconds")),
+            predicted_execution_seconds=foretold,
+            cost=cost,
             failure=_failure(word, code, state) if status == "failed" else None,
             is_billed=usage.is_final,
         )

@@ -5,6 +5,7 @@ once. Nothing here asks on its own account.
 """
 
 import itertools
+import os
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -12,10 +13,12 @@ from typing import Any
 
 from qiskit.primitives import PrimitiveResult
 
+from qml_producers.ibm.costs import cost_of_job
 from qml_producers.ibm.sessions import Sessions
 from qml_producers.ibm.statuses import failure_code, status_of, text_of
 from qml_producers.ibm.usage import read_metrics
 from qml_producers.observing.failures import failure_of
+from qml_producers.prices import open_for_host
 from qml_producers.qiskit.captures import Submission
 from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.observer import Observer
@@ -130,18 +133,30 @@ class Life:
 
     def _state(self, kind: str, text: str | None) -> Iterator[Item]:
         submission, service = self._submission, self._submission.service
+        backend = None if submission.backend is None else submission.backend.name
+        cost = None
+        if kind == "job.billed":
+            cost = cost_of_job(
+                open_for_host(os.environ),
+                "completed",
+                backend=backend,
+                session_id=service.session_id,
+                seconds=service.qpu_seconds,
+                times=service.times,
+            )
         yield Item(
             kind,
             Job(
                 job_id=submission.job_id,
                 provider=submission.provider,
-                backend=None if submission.backend is None else submission.backend.name,
+                backend=backend,
                 provider_job_id=submission.job_id,
                 session_id=service.session_id,
                 role=submission.role,
                 times=service.times,
                 qpu_seconds=service.qpu_seconds,
                 queue_seconds=service.queue_seconds,
+                cost=cost,
                 status_text=text,
             ),
         )
