@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from qml_producers.braket.statuses import is_reserved, sight_of
 from qml_producers.calibrations.braket import columns_of_device
 from qml_producers.observing.door import Asked, Sight
-from qml_producers.prices import Prices, Use, cost_of
+from qml_producers.prices import Prices, Use, cost_of, open_for_host
 from quantum_mlops.errors import ConfigError, PermanentError, RetryableError
 from quantum_mlops.events import CalibrationColumn, Cost
 
@@ -65,7 +65,7 @@ class BraketDoor:
                 "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this "
                 "machine a role; braket:GetQuantumTask and braket:GetDevice are all that is asked"
             )
-        return cls(session, Prices.open(environ), timeout_seconds, environ.get("BRAKET_ENDPOINT"))
+        return cls(session, open_for_host(environ), timeout_seconds, environ.get("BRAKET_ENDPOINT"))
 
     @staticmethod
     def serves(job: Asked) -> bool:

@@ -4,9 +4,10 @@ An OpenQASM program is read as the circuit that the SDK makes of it, so that it 
 cannot be read (pulses, analog programs, control flow) is identified by a digest of its text under a name of its own.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from braket.ahs.analog_hamiltonian_simulation import AnalogHamiltonianSimulation
@@ -23,6 +24,12 @@ from quantum_mlops.events import Circuit
 _KEPT = 64
 _MAX_SOURCE = 16 * 1024  # reading a kilobyte takes the SDK's parser 10 ms
 _BYTES = 16
+# What `Circuit.from_ir` passes over without a word, and pragmas of which we do not know that it reads them.
+_UNREAD = re.compile(
+    r"\b(reset|delay|cal|defcal|defcalgrammar|extern|output|duration|stretch|durationof)\b"
+    r"|pragma(?!\s+braket\s+(result|noise|verbatim|unitary)\b)"
+    r"|(?<!verbatim)\s*\n\s*box\b|[;{}]\s*box\b"
+)
 
 
 @dataclass(slots=True)
@@ -111,9 +118,10 @@ class ProgramReader:
 
 
 def _read_text(source: str, *, is_sampled: bool) -> CircuitFacts:
-    if len(source) <= _MAX_SOURCE:
+    if len(source) <= _MAX_SOURCE and _UNREAD.search(source) is None:
         try:
-            return CircuitReader().read(copy_circuit(BraketCircuit.from_ir(source), None if is_sampled else 0))
+            facts = CircuitReader().read(copy_circuit(BraketCircuit.from_ir(source), None if is_sampled else 0))
+            return replace(facts, is_physical=facts.is_physical or "$" in source)
         except Exception:  # noqa: BLE001, S110 - what the SDK cannot read is known by its text; this counts nothing lost
             pass
     return _by_text("openqasm1", source)

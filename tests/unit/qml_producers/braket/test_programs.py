@@ -46,6 +46,32 @@ def test_what_cannot_be_read_is_known_by_its_text():
     assert identity(Program(source="x" * 20_000)).startswith("openqasm1:")
 
 
+@pytest.mark.parametrize(
+    "extra", ["reset q[0];", "delay[100ns] q[0];", "box { x q[0]; }", "#pragma braket other\n", "output bit c;"]
+)
+def test_what_the_sdk_passes_over_is_known_by_its_text(extra):
+    program = "OPENQASM 3.0;\nqubit[2] q;\n{}\nh q[0];"
+    assert identity(Program(source=program.format(""))).startswith("c1:")
+    assert identity(Program(source=program.format(extra))).startswith("openqasm1:")
+
+
+def test_physical_qubits_in_a_text_are_physical():
+    facts = [
+        ProgramReader().read(copy_program(Program(source=source), 10, None)[0])
+        for source in ("OPENQASM 3.0; h $3; cz $3, $4;", "OPENQASM 3.0; qubit[5] q; h q[3]; cz q[3], q[4];")
+    ]
+    assert [each.is_physical for each in facts] == [True, False]
+    assert facts[0].qubits == [3, 4]
+
+
+def test_a_verbatim_box_in_a_text_is_that_of_a_circuit():
+    inner = Circuit().prx(3, 0.1, 0.2).cz(3, 4)
+    boxed = Circuit().add_verbatim_box(inner)
+    source = boxed.to_ir("OPENQASM").source
+    assert identity(Program(source=source)) == identity(boxed)
+    assert identity(Program(source=source)).startswith("c1:")
+
+
 def test_inputs_given_to_run_win():
     (sent,) = copy_program(Program(source="", inputs={"a": 1.0, "c": 2.0}), 10, {"a": 3.0})
     assert sent.inputs == {"a": 3.0, "c": 2.0}
