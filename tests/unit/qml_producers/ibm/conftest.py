@@ -6,6 +6,8 @@ import pytest
 import qiskit.primitives
 import qiskit.transpiler  # noqa: F401 - hooked by its name in sys.modules
 import qiskit_aer.primitives  # noqa: F401 - as above
+import qiskit_ibm_runtime.executor_estimator
+import qiskit_ibm_runtime.executor_sampler  # noqa: F401 - as above
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
@@ -50,12 +52,11 @@ def service(connected, cloud):
     return connected[1]
 
 
-@pytest.fixture
-def backend(service):
-    """A backend object of the test's own, whose calibration was read."""
-    found = service.backend("ibm_hanoi")
+@pytest.fixture(scope="session")
+def backend(connected):
+    """A backend object whose calibration was read."""
+    found = connected[1].backend("ibm_hanoi")
     assert found.target
-    service._active_api_client  # noqa: B018
     return found
 
 
@@ -67,12 +68,12 @@ def written() -> QuantumCircuit:
     return circuit
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bell(backend, written) -> QuantumCircuit:
     return isa(backend, written.measure_all(inplace=False))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def estimate(backend, written):
     circuit = isa(backend, written)
     return circuit, SparsePauliOp(["ZZ", "XX"], [1.0, 0.5]).apply_layout(circuit.layout)

@@ -21,6 +21,12 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Options {.*} have no effect in local testing mode:UserWarning",
 )
 
+
+def quick(name):
+    """A backend without noise, where that is enough."""
+    return BACKENDS["fake" if name == "Estimator" else "aer"]()
+
+
 VALUES = np.linspace(-1.0, 1.0, 4)
 PRIMITIVES = {"SamplerV2": SamplerV2, "EstimatorV2": EstimatorV2, "Sampler": Sampler, "Estimator": Estimator}
 BACKENDS = {"fake": FakeManilaV2, "aer": lambda: AerSimulator(max_parallel_threads=1)}
@@ -98,7 +104,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_mistakes_raise_what_they_raise_without_us(name, watching, recorder, events):
-    backend = FakeManilaV2()
+    backend = quick(name)
     pubs = [pub(name, backend)]
 
     def work():
@@ -116,7 +122,7 @@ def test_mistakes_raise_what_they_raise_without_us(name, watching, recorder, eve
 
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_a_job_whose_result_nobody_reads_has_ended_all_the_same(name, installed, events, kinds):
-    backend = FakeManilaV2()
+    backend = quick(name)
     job = run(make(name, backend), (each for each in [pub(name, backend)]), name)
     job._future.result()
     while not events("job.completed"):
@@ -127,7 +133,7 @@ def test_a_job_whose_result_nobody_reads_has_ended_all_the_same(name, installed,
 
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_jobs_pickle_as_without_us(name, watching):
-    backend = FakeManilaV2()
+    backend = quick(name)
 
     def work():
         job = run(make(name, backend), [pub(name, backend)], name)
@@ -139,7 +145,7 @@ def test_jobs_pickle_as_without_us(name, watching):
 
 
 def test_an_error_in_a_job_is_the_users_and_told_once(installed, events, monkeypatch):
-    backend = FakeManilaV2()
+    backend = quick("SamplerV2")
     jobs = []
     for name, inner in (
         ("SamplerV2", "qiskit.primitives.backend_sampler_v2.BackendSamplerV2._run"),
@@ -174,7 +180,7 @@ def test_undoing_puts_back_what_was_there(watching, events):
     assert all(owner.__dict__[name] is not then for (owner, name), then in zip(owners, before, strict=True))
     undo()
     assert [owner.__dict__[name] for owner, name in owners] == before
-    backend = FakeManilaV2()
+    backend = quick("SamplerV2")
     run(make("SamplerV2", backend), [pub("SamplerV2", backend)], "SamplerV2").result()
     assert events("job.created") == []
 
@@ -184,7 +190,7 @@ def test_a_primitive_of_the_users_own_class_is_watched_in_its_way(installed, eve
         def run(self, pubs, **options):
             return super().run(list(pubs), **options)
 
-    backend = FakeManilaV2()
+    backend = quick("SamplerV2")
     job = Mine(backend).run([pub("SamplerV2", backend)])
     job.result()
     assert [event.data.job_id for event in events("job.created", "job.completed")] == [job.job_id()] * 2
@@ -192,7 +198,7 @@ def test_a_primitive_of_the_users_own_class_is_watched_in_its_way(installed, eve
 
 
 def test_watching_adds_no_warning(watching):
-    backend = FakeManilaV2()
+    backend = quick("SamplerV2")
 
     def work():
         with warnings.catch_warnings(record=True) as caught:

@@ -309,8 +309,9 @@ def test_what_was_asked_for_against_errors_is_told(installed, backend, bell, est
 
 
 def test_a_calibration_is_told_from_what_the_backend_has_read_and_anew_when_the_user_refreshes_it(
-    installed, cloud, service, backend, bell, events
+    installed, cloud, service, bell, events
 ):
+    backend = service.backend("ibm_hanoi")
     for in_force in (0, 1):
         cloud.devices["ibm_hanoi"].in_force = in_force
         backend.properties(refresh=True)

@@ -1,0 +1,120 @@
+"""What watching costs a job of IBM Runtime in local mode: instrumented against bare, in pairs within one run.
+
+The job is 4 qubits, 1,024 shots, on the older SamplerV2 with an AerSimulator of one thread as its mode, once with one
+circuit whose parameters the pub binds, as in a training loop; then 100 qubits, 10,000 shots, whose outcomes were drawn before.
+CPU is that of the caller's thread and of the whole process, the recorder's thread included.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import qiskit.transpiler  # noqa: F401 - hooked by its name in sys.modules
+import qiskit_aer.primitives  # noqa: F401 - as above
+import qiskit_ibm_runtime.executor_estimator
+import qiskit_ibm_runtime.executor_sampler  # noqa: F401 - as above
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import real_amplitudes
+from qiskit.primitives import BackendSamplerV2, BitArray, DataBin, PrimitiveResult, SamplerPubResult
+from qiskit_aer import AerSimulator
+from qiskit_ibm_runtime import SamplerV2
+
+from qml_producers.ibm.instrumentation import IbmInstrumentation
+from qml_producers.qiskit.instrumentation import QiskitInstrumentation
+from quantum_mlops.sdk.recorder import Recorder
+from quantum_mlops.sdk.settings import Settings
+
+Sizes = tuple[int, int]
+"""Rounds, and jobs of one side of a round: the recorder writes every 50 ms, so single jobs cannot be told apart."""
+
+SMALL, LARGE = (20, 10), (10, 5)
+CALLER_BAR, PROCESS_BAR, LARGE_BAR = 60.0, 400.0, 5000.0
+
+
+def rows() -> list[dict[str, Any]]:
+    """Measure both jobs."""
+    warnings.simplefilter("ignore")  # SamplerV2 is deprecated, and used
+    circuit = real_amplitudes(4, reps=2)
+    circuit.measure_all()
+    sampler = SamplerV2(AerSimulator(max_parallel_threads=1))
+    large = QuantumCircuit(100)
+    large.h(range(100))
+    large.measure_all()
+    rng = np.random.default_rng(7)
+
+    def small_job() -> None:
+        sampler.run([(circuit, rng.uniform(-3, 3, 12))], shots=1024).result()
+
+    shots = BitArray(rng.integers(0, 256, (10_000, 13), np.uint8) & np.array([15, *[255] * 12], np.uint8), 100)
+    measured = PrimitiveResult([SamplerPubResult(DataBin(meas=shots), {"shots": 10_000})])
+
+    def large_job() -> None:
+        with patch.object(BackendSamplerV2, "_run", lambda *_: measured):  # simulating it takes seconds
+            sampler.run([large], shots=10_000).result()
+
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = Recorder(Settings(spool=folder, project="bench"))
+        recorder.start()
+        found = _compare("4-qubit job of IBM Runtime", small_job, recorder, (CALLER_BAR, PROCESS_BAR), SMALL)
+        found += _compare("100 qubits x 10,000 shots of IBM Runtime", large_job, recorder, (None, LARGE_BAR), LARGE)
+        recorder.close()
+        dropped = recorder.stats().dropped
+    name = "events of IBM Runtime dropped in this benchmark"
+    return [*found, {"name": name, "value": dropped, "unit": "", "bar": "0", "holds": dropped == 0}]
+
+
+def _compare(
+    name: str,
+    job: Callable[[], None],
+    recorder: Recorder,
+    bars: tuple[float | None, float | None],
+    sizes: Sizes,
+) -> list[dict[str, Any]]:
+    differences: list[tuple[float, ...]] = []
+    rounds, jobs = sizes
+    instrumentations = [QiskitInstrumentation(), IbmInstrumentation()]
+    _measure(job, recorder, jobs)
+    for number in range(rounds):
+        sides = {}
+        for watched in (number % 2 == 0, number % 2 == 1):
+            undos = (
+                [each.install(recorder, sys.modules[m]) for each in instrumentations for m in each.modules]
+                if watched
+                else []
+            )
+            sides[watched] = _measure(job, recorder, jobs)
+            for undo in reversed(undos):
+                undo()
+        differences.append(tuple((a - b) * 1e6 for a, b in zip(sides[True], sides[False], strict=True)))
+    caller, process, wall = zip(*differences, strict=True)
+    return [
+        _row(f"{name}: CPU of the caller's thread", statistics.median(caller), bars[0]),
+        _row(f"{name}: CPU of the process", statistics.median(process), bars[1]),
+        _row(f"{name}: wall overhead, median of {rounds} pairs", statistics.median(wall), None),
+    ]
+
+
+def _measure(job: Callable[[], None], recorder: Recorder, jobs: int) -> tuple[float, float, float]:
+    """Seconds a job of: caller's CPU, process CPU until all is written, wall time of the jobs alone."""
+    process, caller, wall = time.process_time(), time.thread_time(), time.perf_counter()
+    for _ in range(jobs):
+        job()
+    caller, wall = time.thread_time() - caller, time.perf_counter() - wall
+    recorder.flush(10)
+    return caller / jobs, (time.process_time() - process) / jobs, wall / jobs
+
+
+def _row(name: str, value: float, bar: float | None) -> dict[str, Any]:
+    text = None if bar is None else f"<= {bar:.0f}"
+    return {"name": name, "value": round(value, 1), "unit": "µs/job", "bar": text, "holds": bar is None or value <= bar}
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(f"{row['name']:70} {row['value']:>10} {row['unit']:8} {row['bar'] or '':8} {row['holds']}")
