@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from qml_producers.ionq.outcomes import packed
 from qml_producers.ionq.submissions import Submission
 from qml_producers.observing.door import Sight
-from qml_producers.prices import Prices, Use
+from qml_producers.prices import Prices, Use, open_for_host
 from qml_producers.qiskit.circuits import CircuitFacts, CircuitReader
 from quantum_mlops.events import Circuit, Cost, Failure, Job, Money, Outcomes, Register, ShotsMeasured
 
@@ -102,7 +102,7 @@ class JobReader:
         if not self._looked_for_prices:
             self._looked_for_prices = True
             try:
-                self._prices = Prices.open(os.environ)
+                self._prices = open_for_host(os.environ)
             except Exception as error:  # noqa: BLE001 - a book that cannot be read: counted once, no estimates
                 self._report(error)
         if self._prices is None:
