@@ -107,6 +107,8 @@ class Follower:
         """
         for name in sorted(self._terms.named & self.providers.tallies.keys()):
             self.providers.open(name)
+        if once:
+            self._plan.hurry()
         reported = -STATUS_SECONDS
         while not self._halted.is_set():
             at = time.monotonic()
@@ -193,9 +195,9 @@ class Follower:
             self._parts.reader.close()
 
     def _ask(self, at: float) -> float:
-        wait = IDLE_SECONDS
+        wait, now = IDLE_SECONDS, self._clock()
         for name in self.providers.tallies:
-            found = self._plan.next_look(name, at) if self.providers.is_free(name) else None
+            found = self._plan.next_look(name, now, at) if self.providers.is_free(name) else None
             if found is None:
                 continue
             due, key = found

@@ -10,6 +10,7 @@ from qml_producers.following.jobs import Jobs, Key
 from qml_producers.following.pace import Pace, wait_seconds
 from qml_producers.following.tellings import Telling, note, tell, tell_lost
 from qml_producers.observing.door import Sight
+from quantum_mlops.clock import SECOND
 
 REFUSALS = 6
 """A job that was refused so often in a row (half an hour), while the provider answered for others, is unknown."""
@@ -28,20 +29,28 @@ class Plan:
 
     def __init__(self, jobs: Jobs, providers: Collection[str], interval_seconds: float, calls_per_minute: int) -> None:
         self._jobs = jobs
-        self._interval = interval_seconds
+        self._interval = self._patience = interval_seconds
         self._paces = {provider: Pace(calls_per_minute) for provider in providers}
         self._due: dict[Key, float] = {}
         self._answered: dict[str, float] = {}
 
-    def next_look(self, provider: str, at: float) -> tuple[float, Key] | None:
+    def hurry(self) -> None:
+        """Ask for new jobs at once from now on, and not after the interval: nobody will come back to them."""
+        self._patience = 0.0
+
+    def next_look(self, provider: str, now: int, at: float) -> tuple[float, Key] | None:
         """Return when which job of a provider is asked next; None where there is none.
 
-        Of those that are due, jobs that go on come before jobs that lack their bill, then the one due longest.
+        A job whose status is news waits for the interval: its trainer may tell more of it itself. Of those that are
+        due, jobs that go on come before jobs that lack their bill, then the one due longest.
         """
         jobs = self._jobs.of(provider)
         if not jobs:
             return None
-        due = {key: self._due.setdefault(key, at) for key in jobs}
+        for key, job in jobs.items():
+            if key not in self._due:
+                self._due[key] = at + min(self._patience, max(0.0, self._patience - (now - job.since) / SECOND))
+        due = {key: self._due[key] for key in jobs}
         ready = [key for key in jobs if due[key] <= at]
         key = (
             min(ready, key=lambda one: (jobs[one].ended, due[one], one))

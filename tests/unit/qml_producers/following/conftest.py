@@ -76,7 +76,7 @@ class Desk:
 
     def next(self, provider="ibm"):
         """Wait for the next look and make it; return the job's id."""
-        due, key = self.plan.next_look(provider, self.at)
+        due, key = self.plan.next_look(provider, self.now, self.at)
         self.at = due
         assert self.plan.call(provider, key, self.at) is not None
         return key
