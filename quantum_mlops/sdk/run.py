@@ -89,6 +89,8 @@ class Run:
         self.id = f"{self.nonce}-{next(book.numbers)}"
         mlflow_run = self._labels.mlflowrunid or self._look("MLflow run", find_mlflow_run)
         self.context = replace(self._labels, runid=self.id, mlflowrunid=mlflow_run)
+        if self.steps.begun:
+            self.steps, self.step = Steps(), None
         self._started = self._beat = time.monotonic()
         self.active = True
         book.enter(self)
@@ -129,6 +131,7 @@ class Run:
         for canary in self.canaries:
             canary.cancel()
         self.canaries.clear()
+        self.steps.end()
         if self.nonce == recorder.nonce:
             ended = RunEnded(status=status, duration_seconds=time.monotonic() - self._started, failure=failure)
             recorder.emit("run.ended", ended, run=self)

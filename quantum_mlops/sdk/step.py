@@ -66,6 +66,17 @@ class Steps:
         self.ended: int | None = None
         self.counted = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether there was any step yet."""
+        return self.open is not None or self.ended is not None
+
+    def end(self) -> None:
+        """End the step at hand, if there is one."""
+        step = self.open
+        if step is not None:
+            step.end()
+
     def next(self, at: int | None) -> int:
         """Return the number of the step at hand, or of the next where `run.step`, given as `at`, has ended."""
         if at is None:
@@ -95,8 +106,8 @@ class Step:
         self.run = run
         self._recorder = recorder
         steps = run.steps
-        if steps.open is not None:
-            steps.open.end()
+        self._nonce = recorder.nonce
+        steps.end()
         self._before = run.step
         self.number = steps.next(run.step) if number is None else operator.index(number)
         run.step = self.number
@@ -126,7 +137,8 @@ class Step:
         steps.open = None
         steps.ended = self.number
         steps.tally = Tally()
-        return self._tell(named(loss, values), gradient, self.tally)
+        is_own = self._recorder.nonce == self._nonce  # a forked child leaves what was submitted to its parent
+        return self._tell(named(loss, values), gradient, self.tally if is_own else None)
 
     def drop(self) -> None:
         """Forget the step, as if it had not begun: the one before it stays the run's."""

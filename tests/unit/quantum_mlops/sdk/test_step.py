@@ -1,3 +1,4 @@
+import os
 import threading
 
 import pytest
@@ -259,3 +260,38 @@ def test_the_loss_goes_where_the_gradient_has_no_room(recorder, step, written, m
     assert (data.nonfinite, data.gradient) == ({"loss": "nan"}, None)
     assert recorder.stats().reasons == {"queue_full": 1}
     capsys.readouterr()
+
+
+def test_the_end_of_a_run_ends_its_last_step(recorder, step, written):
+    with recorder.run("r") as run:
+        for _ in range(2):
+            step()
+            submit(run, 3)
+    told = metrics(written)
+    assert [(number, data.values["executions"]) for number, data in told] == [(0, 3), (1, 3)]
+    assert max(event.time for event in written("metric.logged")) <= written("run.ended")[0].time
+
+
+def test_a_run_that_begins_anew_counts_from_nought(recorder, step):
+    run = recorder.run("r").start()
+    step(loss=1.0)
+    run.end()
+    run.start()
+    assert run.step is None
+    assert step().number == 0
+    run.end()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_leaves_what_was_submitted_to_its_parent(recorder, step, spool, written):
+    with recorder.run("r") as run, step():
+        submit(run, 4)
+        child = os.fork()
+        if child == 0:
+            run.steps.end()
+            recorder.log_metrics({"child": 1.0})
+            recorder.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    told = [data.values for _, data in metrics(written)]
+    assert sorted(told, key=len) == [{"child": 1.0}, {"executions": 4.0, "jobs": 1.0}]
