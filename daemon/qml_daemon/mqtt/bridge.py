@@ -149,8 +149,8 @@ class Bridge:
         """
         session = Session(self._address, self._access, self._terms)
         try:
-            await session.open()
-            await session.follow(self._section.topics)
+            await self._unless_stopped(session.open())
+            await self._unless_stopped(session.follow(self._section.topics))
             self._welcome(is_resumed=session.is_resumed)
             while True:
                 first = await self._unless_stopped(session.receive())

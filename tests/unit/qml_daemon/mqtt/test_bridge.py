@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import threading
 
 import aiomqtt
@@ -10,7 +11,7 @@ import pytest
 from quantum_mlops.codec import decode, encode
 from quantum_mlops.errors import EventTooLargeError, LogError, RetryableError
 from quantum_mlops.events import Event, Tick
-from tests.mosquitto import make_authority
+from tests.mosquitto import DAEMON, PASSWORDS, make_authority
 from tests.waiting import wait_for
 
 NOW = 1_800_000_000_000_000_000
@@ -238,7 +239,7 @@ def test_messages_without_acknowledgement_are_taken_while_there_is_room(house, m
     wait_for(lambda: bridge.stats().waiting, "messages wait")
     house.is_stuck = False
     asyncio.run(_flood(mosquitto, [metric(9999)]))
-    wait_for(lambda: 9999 in numbers(house), "it goes on")
+    wait_for(lambda: 9999 in numbers(house) and not bridge.stats().waiting, "it goes on")
     stats = bridge.stats()
     assert stats.messages + stats.dropped == 1501
     assert stats.events == len(house.events()) == stats.messages
@@ -252,3 +253,21 @@ async def _flood(mosquitto, payloads):
     ) as client:  # fmt: skip
         for payload in payloads:
             await client.publish("qml/v1/iris/events", payload, qos=0)
+
+
+def test_a_broker_that_says_nothing_does_not_keep_the_daemon_from_ending(house):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        bridge = house.open_bridge(url=f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1) == b"\x10"
+            assert bridge.close(2)
+            assert not bridge.is_serving
+
+
+def test_a_password_file_that_is_gone_is_said_and_found_when_it_is_back(house, tmp_path):
+    bridge = house.open_bridge(password_file=str(tmp_path / "later"))
+    wait_for(lambda: "mqtt.password_file: cannot read" in f"{bridge.stats().fault}", "it is said")
+    (tmp_path / "later").write_text(PASSWORDS[DAEMON])
+    (tmp_path / "later").chmod(0o600)
+    wait_for(lambda: bridge.stats().connected, "it is found")
