@@ -51,10 +51,10 @@ class DeviceHooks:
 
     def _cover(self, kind: type) -> None:
         with self._lock:
-            if kind in self._covered or not self._undos:
-                return
-            self._covered.add(kind)
-            self._undos.append(wrap_methods(_methods(kind, self._wrappers)))
+            methods = _methods(kind, self._wrappers)
+            if methods and kind not in self._covered and self._undos:
+                self._covered.add(kind)
+                self._undos.append(wrap_methods(methods))
 
 
 def _methods(kind: type, wrappers: dict[str, Wrapper]) -> list[Method]:

@@ -39,6 +39,15 @@ class JobReader:
             cost=cost,
         )
 
+    def queued(self, execution: Execution, job_id: str) -> Job:
+        """Return the data of `job.queued`: the provider took it, and calls it `job_id`."""
+        return Job(
+            job_id=execution.job_id,
+            provider=execution.target.provider,
+            backend=execution.target.backend,
+            provider_job_id=job_id,
+        )
+
     def ended(self, execution: Execution, seconds: float) -> Job:
         """Return the data of `job.completed`."""
         return Job(

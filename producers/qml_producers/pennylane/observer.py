@@ -45,13 +45,14 @@ class Observer:
             return wrapped(*args, **kwargs)
         circuits = args[0] if args else kwargs.get("circuits")
         begin = partial(self._begin, self._reports.begin(), method, device)
+        execution = None
         if hasattr(circuits, "__next__"):  # it can be read only once, and only by the device
             args, kwargs, circuits = _passed(args, kwargs, circuits)
             begun = partial(begin, circuits, args, kwargs)  # when they are known
         else:
             execution = begin(circuits, args, kwargs)
             begun = partial(_itself, execution)
-        call = DeviceCall()
+        call = DeviceCall(None if execution is None else partial(self._queued, execution))
         outside = INSIDE.set(call)
         try:
             result = wrapped(*args, **kwargs)
@@ -97,6 +98,15 @@ class Observer:
         expected = count if gradient is None else gradient.take()
         if expected:
             execution.call.expect(expected)
+
+    def _queued(self, execution: Execution, job_id: str) -> None:
+        """Report the id of the one task that an execution is: whoever follows it can, if this process dies."""
+        if execution.tasks == 1:
+            build = partial(self._named, execution, job_id)
+            execution.call.tell("job.queued", build, ENTRY_BYTES)
+
+    def _named(self, execution: Execution, job_id: str) -> Iterator[Item]:
+        yield Item("job.queued", self._reader.queued(execution, job_id))
 
     def _completed(self, execution: Execution | None, call: DeviceCall, circuits: Any, result: Any) -> None:
         """Copy what was measured and report the end. Never raises."""

@@ -12,9 +12,13 @@ import pennylane as qml
 import pennylane_ionq.api_client
 import pytest
 from pennylane import numpy as pnp
+from pennylane.devices import Device
 
 from qml_producers.braket.instrumentation import BraketInstrumentation
-from tests.providers.braket import SV1, BraketCloud
+from qml_producers.observing.nesting import INSIDE
+from qml_producers.pennylane.nested import tell_outer
+from qml_producers.pennylane.providers import target_of
+from tests.providers.braket import GARNET, SV1, BraketCloud
 from tests.providers.ionq import IonqCloud
 
 LOCAL = "braket.local.qubit"
@@ -93,7 +97,10 @@ def test_a_task_on_aws_is_one_job_with_its_arn(everything, events, braket_cloud)
     (created,) = events("job.created")
     assert (created.data.provider, created.data.backend) == ("braket", SV1)
     assert created.data.provider_job_id is None  # there is no task yet
+    (queued,) = events("job.queued")  # so a task whose trainer dies can be followed
     (completed,) = events("job.completed")
+    assert queued.data.job_id == created.data.job_id
+    assert queued.data.provider_job_id == completed.data.provider_job_id
     assert completed.data.job_id == created.data.job_id
     assert completed.data.provider_job_id in braket_cloud.tasks
 
@@ -108,6 +115,7 @@ def test_ionqs_simulator_is_ionqs_and_one_job_with_its_id(everything, events, io
     (completed,) = events("job.completed")
     (job_id,) = ionq_cloud.jobs
     assert completed.data.provider_job_id == job_id
+    assert [event.data.provider_job_id for event in events("job.queued")] == [job_id]
     (measured,) = events("shots.measured")
     assert sum(measured.data.outcomes.counts) == 100
 
@@ -120,3 +128,50 @@ def test_a_job_that_ionq_fails_raises_the_plugins_error_and_is_told_as_failed(ev
     (failed,) = events("job.failed")
     assert failed.data.failure.code == type(caught.value).__name__
     assert failed.data.provider_job_id == next(iter(ionq_cloud.jobs))
+
+
+def test_several_jobs_of_one_call_are_one_job_that_bears_no_single_ones_id(installed, events):
+    class Backend:
+        name = "ibm_fez"
+
+    class Splitting(Device):
+        backend = Backend()
+
+        def execute(self, circuits, execution_config=None):
+            for number, _ in enumerate(circuits):
+                tell_outer(INSIDE.get(), f"job-{number}")
+                tell_outer(INSIDE.get(), f"job-{number}")
+            return tuple(0.5 for _ in circuits)
+
+    Splitting.__module__, Backend.__module__ = "pennylane_qiskit.qiskit_device", "qiskit_ibm_runtime.ibm_backend"
+    tape = qml.tape.QuantumScript([qml.RX(0.1, 0)], [qml.expval(qml.Z(0))], shots=10)
+    Splitting(wires=1).execute((tape,))
+    Splitting(wires=1).execute((tape, tape))
+    assert [event.data.executions for event in events("job.created")] == [1, 2]
+    assert {(event.data.provider, event.data.backend) for event in events("job.created")} == {("ibm", "ibm_fez")}
+    assert [event.data.provider_job_id for event in events("job.completed")] == ["job-0", None]
+
+
+def test_what_a_task_costs_is_told_with_the_job_that_makes_it(everything, events, braket_cloud):
+    device = qml.device(
+        "braket.aws.qubit", wires=2, device_arn=GARNET, poll_interval_seconds=0.01, parametrize_differentiable=False
+    )
+    bell(device, 1000, lambda: qml.expval(qml.Z(0)))()
+    (created,) = events("job.created")
+    assert (created.data.cost.estimated.amount, created.data.cost.estimated.currency) == ("1.75", "USD")
+    assert events("job.completed")[0].data.cost.final.amount == "1.75"
+
+
+def test_a_device_of_the_qiskit_plugin_is_its_backends():
+    class Backend:
+        name = "ibm_fez"
+
+    Backend.__module__ = "qiskit_ibm_runtime.ibm_backend"
+
+    class Remote:
+        name, backend = "qiskit.remote", Backend()
+
+    Remote.__module__ = "pennylane_qiskit.qiskit_device"
+    assert target_of(Remote()) == ("ibm", "ibm_fez")
+    Backend.__module__, Backend.name = "qiskit_aer.backends", lambda self: "aer_simulator"
+    assert target_of(Remote()) == ("qiskit_aer", "aer_simulator")
