@@ -19,26 +19,28 @@ from quantum_mlops.events import Outcomes, Register
 Part = dict[str, Any]  # the fields of one event
 
 MAX_PARTS = 256  # events of one job
+_MAX_PLAIN = 256 * 1024  # bits that are queued as bytes
 _REGISTER = "b"  # as Braket's own OpenQASM calls it
 
 
 @dataclass(slots=True)
 class Measured:
-    """The shots of one execution: one row of bytes a shot, big-endian, bit i the i-th of `qubits`.
+    """The shots of one execution, a row each; `qubits` are those of the columns.
 
+    A byte holds one bit of few shots, copied in a microsecond, or eight of many, packed.
     `program` is its place among the programs sent, `inputs` the values bound, where they are not those of the program.
     """
 
-    rows: Rows
+    bits: Rows
+    is_packed: bool
     qubits: tuple[int, ...]
     program: int = 0
     part: int = 0
     inputs: dict[str, float] | None = None
 
-    @property
-    def size_bytes(self) -> int:
-        """What this keeps alive."""
-        return self.rows.nbytes
+    def rows(self) -> Rows:
+        """Return one row of bytes a shot, big-endian: bit i is that of the i-th qubit."""
+        return self.bits if self.is_packed else pack_rows(self.bits)
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class CapturedResult:
     @property
     def size_bytes(self) -> int:
         """What this keeps alive."""
-        return sum(each.size_bytes for each in self.measured)
+        return sum(each.bits.nbytes for each in self.measured)
 
 
 def copy_result(result: Any) -> CapturedResult:
@@ -67,7 +69,7 @@ def copy_result(result: Any) -> CapturedResult:
 
 def parts_of(measured: Measured, facts: CircuitFacts, inputs: Any) -> Part:
     """Return the fields of one event of measured shots."""
-    rows, qubits = measured.rows, measured.qubits
+    rows, qubits = measured.rows(), measured.qubits
     if qubits != facts.measured and sorted(qubits) == sorted(facts.measured):
         rows = _ordered(rows, qubits, facts.measured)
     bits = len(qubits)
@@ -87,7 +89,12 @@ def pack_rows(measurements: Any) -> Rows:
     >>> pack_rows(np.array([[1, 0, 0], [0, 0, 1]])).tolist()
     [[1], [4]]
     """
-    little = np.packbits(np.asarray(measurements, np.uint8), axis=1, bitorder="little")
+    columns = np.asarray(measurements, np.uint8)
+    shots, bits = columns.shape
+    # Filled up to whole bytes: packing row by row takes three times as long.
+    padded = np.zeros((shots, -(-bits // 8) * 8), np.uint8)
+    padded[:, :bits] = columns
+    little = np.packbits(padded.ravel(), bitorder="little").reshape(shots, padded.shape[1] // 8)
     return np.ascontiguousarray(little[:, ::-1])
 
 
@@ -96,7 +103,10 @@ def _measured(result: Any, program: int = 0, part: int = 0) -> Measured | None:
     if measurements is None or not len(measurements):
         return None
     qubits = tuple([int(qubit) for qubit in result.measured_qubits or range(measurements.shape[1])])
-    return Measured(pack_rows(measurements), qubits, program, part)
+    if measurements.size > _MAX_PLAIN:
+        return Measured(pack_rows(measurements), is_packed=True, qubits=qubits, program=program, part=part)
+    plain = measurements.astype(np.uint8)
+    return Measured(plain, is_packed=False, qubits=qubits, program=program, part=part)
 
 
 def _of_program_set(result: ProgramSetQuantumTaskResult) -> Iterator[Measured]:
