@@ -39,6 +39,7 @@ def list_prices(
     """
     from fnmatch import fnmatchcase
 
+    from qml_daemon.plain_text import safe
     from qml_producers.prices import Prices
 
     prices = Prices.open(os.environ)
@@ -56,6 +57,8 @@ def list_prices(
     else:
         for book, price in found:
             print(_line(book, price))
+        for label, source in dict.fromkeys((book.label, price.source or book.source) for book, price in found):
+            print(safe(f"{label}: {source or 'no source given'}"))
         print(f"{len(found)} price{'' if len(found) == 1 else 's'}; what is not here is unknown, not free")
     _warn(prices)
 

@@ -8,6 +8,7 @@ def test_prices_are_listed_with_their_dates_and_books(run):
     code, out, err = run("prices", "list", "--device", CEPHEUS)
     assert (code, err) == (0, "")
     assert "0.30 a task + 0.000425 a shot USD  since 2026-04-16  looked up 2026-07-22" in out
+    assert "amazon-braket 2026-11-21: https://github.com/amazon-braket/" in out
     assert out.endswith("1 price; what is not here is unknown, not free\n")
     code, out, _ = run("prices", "list", "--provider", "azure", "--json")
     assert (code, len(json.loads(out))) == (0, 5)
