@@ -275,7 +275,7 @@ class Session(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            self._told = reason_code.value
+            self._told = reason_code.value or None
         if not self._connected.done():  # aiomqtt would wait for its timeout
             self._fault = RefusedError(self._told)
             self._connected.set_exception(aiomqtt.MqttError())
