@@ -66,6 +66,7 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     provider_job_id: str | None = None
     session_id: str | None = None
     primitive: str | None = None
+    gradient_method: str | None = None
     role: str | None = None
     circuits: int | None = None
     circuit_identities: list[str] = []
@@ -75,6 +76,7 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     qubits: list[int] = []
     edges: list[tuple[int, int]] = []
     calibration_id: str | None = None
+    calibration_id_after: str | None = None
     shots_requested: int | None = None
     shots_executed: int | None = None
     executions: int | None = None
@@ -84,6 +86,10 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     provider_ended: Time | None = None
     submit_seconds: float | None = None
     duration_seconds: float | None = None
+    qpu_seconds: float | None = None
+    queue_seconds: float | None = None
+    predicted_queue_seconds: float | None = None
+    predicted_execution_seconds: float | None = None
     pending_jobs: int | None = None
     queue_position: int | None = None
     cost_estimated: Money | None = None
@@ -93,6 +99,7 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     failure_message: str | None = None
     mitigation: dict[str, str] = {}
     status_text: str | None = None
+    warnings: list[str] = []
 
 
 class Canary(Struct, kw_only=True, omit_defaults=True):

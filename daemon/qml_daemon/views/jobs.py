@@ -17,7 +17,7 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 _PLAIN = tuple(
     name
     for name in Job.__struct_fields__
-    if name not in {"job_id", "circuits", "footprint", "times", "cost", "failure", "mitigation"}
+    if name not in {"job_id", "circuits", "footprint", "times", "cost", "failure", "mitigation", "warnings"}
 )
 _LARGEST = ("width", "depth", "two_qubit_gates")
 
@@ -76,6 +76,8 @@ def _facts(event: Event, job: Job) -> dict[str, Any]:
         facts["failure_code"], facts["failure_message"] = job.failure.code, job.failure.message
     if job.mitigation:
         facts["mitigation"] = job.mitigation
+    if job.warnings:
+        facts["warnings"] = job.warnings
     return facts
 
 
@@ -95,6 +97,8 @@ def _footprint(footprint: Footprint) -> dict[str, Any]:
     facts: dict[str, Any] = {"qubits": footprint.qubits, "edges": footprint.edges}
     if footprint.calibration_id is not None:
         facts["calibration_id"] = footprint.calibration_id
+    if footprint.calibration_id_after is not None:
+        facts["calibration_id_after"] = footprint.calibration_id_after
     return facts
 
 
