@@ -242,7 +242,9 @@ def test_instructions_are_in_the_order_in_which_the_sdk_sends_them():
     circuit.apply_gate_noise(Noise.Depolarizing(0.1))
     circuit.x(1)
     copied = copy_circuit(circuit, 10).instructions()
+    assert copy_circuit(circuit, 10).moments == list(circuit.moments.items())
     assert copied == circuit.instructions
+    assert copy_circuit(circuit, 10).instructions() == copied  # the SDK has sorted it meanwhile
     assert [each.operator.name for each in copied][:2] == ["BitFlip", "BitFlip"]
 
 
