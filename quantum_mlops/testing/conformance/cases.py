@@ -27,8 +27,8 @@ class Case:
 
 
 def cases(instrumentation: str | None = None) -> list[Case]:
-    """Return the cases of one instrumentation, or of all that are installed. Loads their SDKs."""
-    return cases_of(subject for subject in installed_subjects() if instrumentation in (None, subject.instrumentation))
+    """Return the cases of one instrumentation, or of all that are installed. Loads their SDKs, and no others."""
+    return cases_of(installed_subjects(instrumentation))
 
 
 def cases_of(subjects: Iterable[Subject]) -> list[Case]:
@@ -36,10 +36,14 @@ def cases_of(subjects: Iterable[Subject]) -> list[Case]:
     return [Case(subject, check) for subject in subjects for check in CHECKS]
 
 
-def installed_subjects() -> list[Subject]:
-    """Return the subjects that the entry points name; each is a function that returns subjects."""
+def installed_subjects(instrumentation: str | None = None) -> list[Subject]:
+    """Return the subjects that the entry points name; each is a function that returns subjects.
+
+    An entry point has the name of its instrumentation; with `instrumentation` no other is loaded.
+    """
     found: list[Subject] = []
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        load: Callable[[], Iterable[Subject]] = point.load()
-        found += load()
+        if instrumentation in {None, point.name}:
+            load: Callable[[], Iterable[Subject]] = point.load()
+            found += load()
     return found
