@@ -6,6 +6,7 @@ from typing import Any
 
 from qml_producers.ibm.ways import RuntimeWay, see_status
 from qml_producers.observing.hooks import Method, Wrapper, wrap_methods
+from qml_producers.observing.nesting import INSIDE
 from qml_producers.qiskit.captures import Kind
 from qml_producers.qiskit.observer import observer_of
 from qml_producers.qiskit.wrapper import wrap_primitive
@@ -49,6 +50,8 @@ class Hooks:
                 (session, "close", self._closed),
                 (session, "cancel", self._closed),
             ]
+        if module.__name__ == "qiskit_ibm_runtime.executor.executor":
+            return [(module.Executor, "run", self._program)]
         return [(module.IBMBackend, "status", see_status)]
 
     def _run(self, kind: Kind) -> Wrapper:
@@ -58,6 +61,14 @@ class Hooks:
             return observer.call(kind, wrapped, instance, args, kwargs)
 
         return run
+
+    def _program(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """Watch a program of the user's own; that of a primitive is inside the primitive's call. No canary fits it."""
+        if INSIDE.get() is not None or not self.recorder.enabled:
+            return wrapped(*args, **kwargs)
+        if not args and "program" in kwargs:
+            args, kwargs = (kwargs["program"],), {name: value for name, value in kwargs.items() if name != "program"}
+        return self._observer.submit("sampler", wrapped, instance, args, kwargs)
 
     def _opened(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> None:
         wrapped(*args, **kwargs)

@@ -22,6 +22,7 @@ class IbmInstrumentation:
         "qiskit_ibm_runtime.estimator",
         "qiskit_ibm_runtime.executor_sampler.sampler",
         "qiskit_ibm_runtime.executor_estimator.estimator",
+        "qiskit_ibm_runtime.executor.executor",
         "qiskit_ibm_runtime.session",
         "qiskit_ibm_runtime.ibm_backend",
     )

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from qiskit.primitives import PrimitiveResult
+
 from qml_producers.ibm.life import Life
 from qml_producers.qiskit.captures import Submission
 from qml_producers.qiskit.jobs import End, JobProxy
@@ -101,7 +103,7 @@ class LocalExecutorJob(JobProxy):
             self._self_end(End(error=error))
             raise
         self._self_end(None)
-        if next(self._self_results) == 0:
+        if next(self._self_results) == 0 and isinstance(result, PrimitiveResult):  # not of a program of the user's own
             self._self_observer.measured(self._self_submission, result)
         return result
 

@@ -4,7 +4,6 @@ Whatever the user asks (a status, metrics, the result) is answered by the SDK, a
 once. Nothing here asks on its own account.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -43,8 +42,7 @@ class Life:
         self._sessions = sessions
         self._told: dict[str, object] = {}
         self._submitted = self._looked = time.monotonic()
-        self._readers = 0
-        self._results = itertools.count()
+        self.readings: set[object] = set()
 
     def saw(self, word: Any, reason: str | None = None, reason_code: Any = None) -> None:
         """Take the status that the SDK just answered, and why the job failed where it did."""
@@ -52,7 +50,7 @@ class Life:
         now = time.monotonic()
         before, self._looked = self._looked, now
         if status in TERMINAL_STATUSES:
-            if not self._readers:  # else `result()` is about to say more
+            if not self.readings:  # else `result()` is about to say more
                 why = (reason or text_of(word))[:_MAX_MESSAGE]
                 self._end(status, Failure(code=failure_code(word, reason_code), message=why))
             return
@@ -68,16 +66,15 @@ class Life:
 
     def read(self, result: Any) -> None:
         """Take the result that the user got: its measurements are told once."""
-        first = next(self._results) == 0
-        known = result if isinstance(result, PrimitiveResult) else None  # a decoder of the user's own
+        is_news = self._first("result") and isinstance(result, PrimitiveResult)  # else a decoder of the user's own
         if self._first("end"):
-            if known is None:
-                self._observer.completed(self._submission)
+            if is_news:
+                self._observer.ended(self._submission, End(result=result))
             else:
-                self._observer.ended(self._submission, End(result=known))
+                self._observer.completed(self._submission)
             self._left()
-        elif first and known is not None:
-            self._observer.measured(self._submission, known)
+        elif is_news:
+            self._observer.measured(self._submission, result)
 
     def refused(self, word: Any, error: Exception) -> None:
         """Take an error of `result()`: the job has ended only where the SDK's last status says so."""
@@ -99,14 +96,6 @@ class Life:
         service.qpu_seconds = service.qpu_seconds if usage.qpu_seconds is None else usage.qpu_seconds
         if usage.is_final and self._first("billed"):
             self._tell("job.billed", None)
-
-    def enter(self) -> None:
-        """Count a reader of the result."""
-        self._readers += 1
-
-    def leave(self) -> None:
-        """Count one less."""
-        self._readers -= 1
 
     def _first(self, step: str) -> bool:
         mine = object()
@@ -169,7 +158,7 @@ class Reading:
         self._life = life
 
     def __enter__(self) -> None:
-        self._life.enter()
+        self._life.readings.add(self)
 
     def __exit__(self, *_: object) -> None:
-        self._life.leave()
+        self._life.readings.discard(self)

@@ -8,6 +8,7 @@ from qml_producers.ibm.jobs import LocalExecutorJob, ServiceJob
 from qml_producers.ibm.life import Life
 from qml_producers.ibm.local import ForwardedCall
 from qml_producers.ibm.mitigation import mitigation_of
+from qml_producers.ibm.programs import capture_program, is_program
 from qml_producers.ibm.sessions import Sessions
 from qml_producers.observing.nesting import INSIDE, NESTED, Call, Nested
 from qml_producers.qiskit.captures import Submission
@@ -62,7 +63,7 @@ class RuntimeWay:
         submission.job_id = job.job_id()
         if isinstance(call, ServiceCall):
             return self._service_job(submission, job, pubs)
-        observer.began(submission, pubs)
+        self._began(submission, pubs)
         if getattr(job, "_primitive", None) == "executor":
             return LocalExecutorJob(job, observer, submission)
         return watch(job, partial(observer.ended, submission))
@@ -73,12 +74,19 @@ class RuntimeWay:
         shots = options.get("shots") or getattr(primitive.options, "default_shots", None)
         service.default_shots = shots if isinstance(shots, int) else None
 
+    def _began(self, submission: Submission, pubs: Any) -> None:
+        if is_program(pubs):
+            submission.pubs = capture_program(pubs, self._observer.sources)
+            self._observer.began_with(submission, list, len(submission.pubs))
+        else:
+            self._observer.began(submission, pubs)
+
     def _service_job(self, submission: Submission, job: Any, pubs: Any) -> Any:
         known = vars(job)  # attributes that are missing would be asked of the server
         self._place(submission, known.get("_backend"))
         service = submission.service
         service.session_id = known.get("_session_id")
-        self._observer.began(submission, pubs)
+        self._began(submission, pubs)
         if service.session_id is not None:
             backend = None if submission.backend is None else submission.backend.name
             self.sessions.joined(service.session_id, backend, submission.job_id)

@@ -9,7 +9,7 @@ from qiskit.circuit.library import real_amplitudes
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
-from qiskit_ibm_runtime import EstimatorV2, SamplerV2, Session
+from qiskit_ibm_runtime import EstimatorV2, Executor, QuantumProgram, SamplerV2, Session
 from qiskit_ibm_runtime.base_primitive import BasePrimitiveV2
 from qiskit_ibm_runtime.executor_estimator import Estimator
 from qiskit_ibm_runtime.executor_sampler import Sampler
@@ -171,6 +171,32 @@ def test_a_session_on_a_fake_backend_is_none_of_the_service(installed, events):
         run(make("SamplerV2", session), [pub("SamplerV2", backend)], "SamplerV2").result()
     assert events("session.opened", "session.closed") == []
     assert events("job.created")[0].data.session_id is None
+
+
+def test_a_program_of_the_users_own_is_one_job_with_its_circuits(watching, recorder, events, kinds):
+    backend = quick("Sampler")
+    circuit, _ = pub("Sampler", backend)
+
+    def work(**given):
+        program = QuantumProgram(shots=50)
+        for _ in range(2):
+            program.append_circuit_item(circuit, circuit_arguments=np.stack([VALUES, VALUES]))
+        executor = Executor(backend, options={"simulator": {"seed_simulator": 7}})
+        job = executor.run(program=program) if given else executor.run(program)
+        return job, [each["meas"].tobytes() for each in job.result()]
+
+    _, bare = work()
+    watching()
+    for given in ({}, {"by": "keyword"}):
+        assert work(**given)[1] == bare
+    assert kinds() == ["job.completed", "job.completed", "job.created", "job.created"]
+    created = events("job.created")[0].data
+    assert (created.primitive, created.backend) == ("Executor", backend.name)
+    assert (created.shots_requested, created.executions, len(created.circuits)) == (50, 4, 1)
+    for mistake in (lambda: Executor(backend).run(), lambda: Executor(backend).run("no program")):
+        with pytest.raises((TypeError, AttributeError)):
+            mistake()
+    assert recorder.stats().reasons == {}
 
 
 def test_undoing_puts_back_what_was_there(watching, events):

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import qiskit_ibm_runtime
-from qiskit_ibm_runtime import EstimatorV2, RuntimeJobV2, SamplerV2
+from qiskit_ibm_runtime import EstimatorV2, Executor, QuantumProgram, RuntimeJobV2, SamplerV2
 from qiskit_ibm_runtime.decoders.result_decoder import ResultDecoder
 from qiskit_ibm_runtime.executor_estimator import Estimator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 
 from qml_producers.ibm.instrumentation import IbmInstrumentation
 from tests.providers.ibm import Fault, JobScript
+from tests.providers.ibm_device import Device
 
 pytestmark = pytest.mark.filterwarnings("ignore:The (Sampler|Estimator)V2 class is deprecated:DeprecationWarning")
 
@@ -324,6 +325,28 @@ def test_a_calibration_is_told_from_what_the_backend_has_read_and_anew_when_the_
     column = next(each for each in events("calibration.snapshot")[0].data.columns if each.name == "t1")
     recorded = cloud.devices["ibm_hanoi"].calibrations[0]["qubits"][0][0]
     assert column.values[0] == pytest.approx(recorded["value"] * 1e-6)
+
+
+def test_a_dry_run_is_a_job_of_the_mock_device_whose_shots_are_random(installed, cloud, service, bell, events):
+    mock = Device("hanoi", ("2024-05-27",))
+    mock.name = mock.configuration["backend_name"] = "mock_hanoi"
+    cloud.devices[mock.name] = mock
+    SamplerV2(service.backend("ibm_hanoi")).run([bell], dry_run=True).result()
+    del cloud.devices[mock.name]
+    told = {event.data.backend for event in events("job.created", "job.completed", "shots.measured")}
+    assert told == {"mock_hanoi"}
+
+
+def test_a_program_of_the_users_own_is_a_job_on_the_service(installed, cloud, backend, bell, events, kinds):
+    program = QuantumProgram(shots=50)
+    program.append_circuit_item(bell)
+    cloud.script(JobScript(("Running",)))
+    job = Executor(backend).run(program)
+    assert job.result(**QUICK)[0]["meas"].shape == (50, 2)
+    assert kinds() == ["job.completed", "job.created", "job.running"]
+    (created,) = events("job.created")
+    assert (created.data.primitive, created.data.shots_requested) == ("Executor", 50)
+    assert created.data.footprint.qubits == [0, 1]
 
 
 def test_wrapping_one_primitive_needs_no_hooks(recorder, cloud, backend, bell, kinds, events):
