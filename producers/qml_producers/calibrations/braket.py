@@ -126,8 +126,9 @@ def _places(found: Any) -> Iterator[tuple[list[int], Mapping[str, Any]]]:
 
 
 def _directed(pair: list[int], direction: Any) -> list[int]:
-    if isinstance(direction, Mapping) and {direction.get("control"), direction.get("target")} == set(pair):
-        return [direction["control"], direction["target"]]
+    if isinstance(direction, Mapping):
+        directed = [direction.get("control"), direction.get("target")]
+        return pair[::-1] if directed == pair[::-1] else pair
     return pair
 
 
