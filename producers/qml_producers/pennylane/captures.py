@@ -6,9 +6,10 @@ device returns. All else waits for the writer's thread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pennylane.measurements import CountsMP, ExpectationMP, ProbabilityMP, SampleMP
 
 from qml_producers.observing.reports import Call
@@ -37,6 +38,18 @@ class CapturedTape:
         return ENTRY_BYTES + sum(
             value.nbytes if isinstance(value, np.ndarray) else VALUE_BYTES for value in self.values
         )
+
+
+class Bits(NamedTuple):
+    """Samples of `wires` bits: rows of bytes, big-endian, the first wire lowest, for each element of a sweep."""
+
+    rows: NDArray[np.uint8]
+    wires: int
+
+    @property
+    def nbytes(self) -> int:
+        """What this keeps alive."""
+        return int(self.rows.nbytes)
 
 
 @dataclass(slots=True)
@@ -83,7 +96,7 @@ def _capture(tape: Any) -> CapturedTape:
 def capture_result(captured: CapturedTape, result: Any) -> list[list[Any]]:
     """Return copies of what a tape measured: for each copy of its shots, for each measurement.
 
-    An entry is a dict of counts, an array of bits or of probabilities, or an expectation value; None is not told.
+    An entry is a dict of counts, `Bits`, an array of probabilities, or an expectation value; None is not told.
     """
     copies = [result] if len(captured.shots) == 1 else result
     measurements = captured.tape.measurements
@@ -104,17 +117,27 @@ def _copy(measurement: Any, result: Any, shots: int | None) -> Any:
     if isinstance(measurement, CountsMP):
         return dict(result) if isinstance(result, dict) else [dict(each) for each in result]
     if isinstance(measurement, SampleMP):
-        return np.asarray(result).astype(np.uint8)
+        return _packed(np.asarray(result), measurement, shots)
     if isinstance(measurement, ProbabilityMP):
         found = plain(result)
         return found if isinstance(found, np.ndarray) else None
     return None
 
 
+def _packed(result: NDArray[Any], measurement: Any, shots: int) -> "Bits":
+    """One bit a measured bit; the caller's array may have eight bytes for each."""
+    wires = len(measurement.wires) or (result.shape[-1] if result.ndim > 1 else 1)
+    samples = result.reshape(-1, shots, wires).astype(np.uint8)
+    rows = np.packbits(samples, axis=-1, bitorder="little")
+    return Bits(np.ascontiguousarray(rows[..., ::-1]), wires)
+
+
 def result_bytes(results: Sequence[Sequence[Sequence[Any]]]) -> int:
     """Return what captured results keep alive, about."""
     return sum(
-        each.nbytes if isinstance(each, np.ndarray) else VALUE_BYTES * (len(each) if isinstance(each, dict) else 1)
+        each.nbytes
+        if isinstance(each, (np.ndarray, Bits))
+        else VALUE_BYTES * (len(each) if isinstance(each, dict) else 1)
         for copies in results
         for measured in copies
         for each in measured

@@ -10,7 +10,7 @@ from qml_producers.pennylane.costs import cost_in
 from qml_producers.pennylane.measurements import measured_parts
 from quantum_mlops.events import Circuit, Job, ShotsMeasured
 
-MAX_PARTS = 256  # events of one job
+MAX_PARTS = 256  # events of one job, and tapes of it that are read
 _MAX_CIRCUITS = 64  # described in one job event
 
 
@@ -96,13 +96,13 @@ class JobReader:
                 )
 
     def describe(self, execution: Execution) -> list[TapeFacts | None]:
-        """Return what is known of each tape, read once; equal objects in a batch are read once, too."""
+        """Return what is known of each tape, the first 256, read once; one object in several places is read once, too."""
         if execution.described is None:
             known: dict[int, TapeFacts | None] = {}
-            for captured in execution.tapes:
+            for captured in execution.tapes[:MAX_PARTS]:
                 if id(captured.tape) not in known:
                     known[id(captured.tape)] = self._read(execution, captured)
-            execution.described = [known[id(captured.tape)] for captured in execution.tapes]
+            execution.described = [known.get(id(captured.tape)) for captured in execution.tapes]
         return execution.described
 
     def _read(self, execution: Execution, captured: Any) -> TapeFacts | None:

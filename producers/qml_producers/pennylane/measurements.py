@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pennylane.measurements import CountsMP, ExpectationMP, SampleMP
+from pennylane.measurements import CountsMP, ExpectationMP
 
 from qml_producers.observing.outcomes import Rows, pack
-from qml_producers.pennylane.captures import CapturedTape
+from qml_producers.pennylane.captures import Bits, CapturedTape
 from qml_producers.pennylane.circuits import TapeFacts
 from qml_producers.qiskit.expectations import expectations
 from quantum_mlops.events import Outcomes, Register, ShotStatistics
@@ -46,10 +46,9 @@ def _readouts(measurement: Any, result: Any, shots: int) -> Iterator[tuple[int, 
         for counts in [result] if isinstance(result, dict) else result:
             width = len(next(iter(counts), ""))
             yield width, _counted(counts, width)
-    elif isinstance(measurement, SampleMP):
-        wires = len(measurement.wires) or (result.shape[-1] if result.ndim > 1 else 1)
-        for samples in result.reshape(-1, shots, wires):
-            yield wires, pack(_packed(samples), wires)
+    elif isinstance(result, Bits):
+        for rows in result.rows:
+            yield result.wires, pack(rows, result.wires)
     else:
         bits = result.shape[-1].bit_length() - 1
         for frequencies in result.reshape(-1, result.shape[-1]):

@@ -26,6 +26,7 @@ from qml_producers.pennylane.jobs import JobReader
 from qml_producers.pennylane.methods import METHODS, gradient_method_of
 from qml_producers.pennylane.nested import DeviceCall
 from qml_producers.pennylane.providers import target_of, tasks_of
+from qml_producers.pennylane.values import MOST_BYTES
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 Method = Callable[..., Any]
@@ -120,8 +121,13 @@ class Observer:
                 results = self._results(execution, circuits, result)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the end is reported without results
             self._reports.failed("shots.measured", error)
+        size = result_bytes(results)
+        if size > MOST_BYTES:  # where there is no room for them the end of the job is told all the same
+            execution.call.tell("job.completed", partial(self._ended, execution, seconds, []), ENTRY_BYTES)
+            execution.call.tell("shots.measured", partial(self._measured, execution, results), size + ENTRY_BYTES)
+            return
         build = partial(self._ended, execution, seconds, results)
-        execution.call.tell("job.completed", build, result_bytes(results) + ENTRY_BYTES)
+        execution.call.tell("job.completed", build, size + ENTRY_BYTES)
 
     def _results(self, execution: Execution, circuits: Any, result: Any) -> list[list[list[Any]]]:
         found = result[0] if METHODS[execution.method].derivatives else result
@@ -141,6 +147,9 @@ class Observer:
 
     def _ended(self, execution: Execution, seconds: float, results: list[list[list[Any]]]) -> Iterator[Item]:
         yield Item("job.completed", self._reader.ended(execution, seconds))
+        yield from self._measured(execution, results)
+
+    def _measured(self, execution: Execution, results: list[list[list[Any]]]) -> Iterator[Item]:
         for measured in self._reader.measured(execution, results):
             yield Item("shots.measured", measured)
 

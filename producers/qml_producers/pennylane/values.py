@@ -16,11 +16,12 @@ from quantum_mlops.circuits import Number, parameters_digest
 Plain = Number | NDArray[Any] | None
 """A number, a copy of an array, or None where there is no value."""
 
+MOST_BYTES = 1024 * 1024  # of an array that is copied in the user's thread
 _NUMBERS = (float, int, complex)
 
 
 def plain(value: Any) -> Plain:
-    """Return a number, a copy of an array, or None where the value is not known yet or is none.
+    """Return a number, a copy of an array, or None where the value is not known yet, is none or is above 1 MiB.
 
     >>> plain(np.float64(0.5)), plain(np.array(1)), plain("text")
     (0.5, 1, None)
@@ -50,7 +51,7 @@ def matrix_digest(matrix: NDArray[Any]) -> str:
 
 
 def _array(value: NDArray[Any]) -> Plain:
-    if value.dtype == object:
+    if value.dtype == object or value.nbytes > MOST_BYTES:
         return None
     return _number(value.item()) if value.ndim == 0 else np.array(value)
 

@@ -66,3 +66,36 @@ def test_backprop_and_adjoint_take_value_and_gradient_in_one_execution(installed
     (measured,) = events("shots.measured")
     assert measured.data.expectation.values == pytest.approx([float(node()(X))])
     assert gradient[1] == pytest.approx(-np.sin(0.2))
+
+
+def test_a_batch_of_a_thousand_circuits_is_one_job_with_64_of_them(installed, events):
+    tapes = [qml.tape.QuantumScript([qml.RX(0.001 * number, 0)], [qml.expval(qml.Z(0))]) for number in range(1000)]
+    qml.device("default.qubit", wires=1).execute(tapes)
+    (created,) = events("job.created")
+    assert created.data.executions == 1000
+    assert len(created.data.circuits) == 64
+    assert len(events("shots.measured")) == 256
+
+
+def test_shots_too_many_for_the_queue_are_told_apart_from_the_end_of_the_job(installed, events):
+    tape = qml.tape.QuantumScript([qml.X(0)], [qml.sample(wires=range(3))], shots=2_000_000)
+    samples = np.tile(np.array([1, 0, 0]), (2_000_000, 1))
+
+    class Ready(qml.devices.Device):
+        def execute(self, circuits, execution_config=None):
+            return (samples,)
+
+    Ready(wires=3).execute((tape,))
+    (measured,) = events("shots.measured")
+    assert (measured.data.outcomes.keys, measured.data.outcomes.counts) == (b"\x01", [2_000_000])
+    assert len(events("job.completed")) == 1
+
+
+def test_a_state_too_large_to_copy_is_a_symbol(installed, events):
+    amplitudes = np.zeros(2**17)
+    amplitudes[0] = 1.0
+    qml.device("default.qubit", wires=17).execute(
+        qml.tape.QuantumScript([qml.StatePrep(amplitudes, range(17))], [qml.probs(wires=[0])], shots=5)
+    )
+    (created,) = events("job.created")
+    assert created.data.circuits[0].gate_counts == {"measure": 1, "pennylane.StatePrep": 1}
