@@ -35,7 +35,8 @@ class Api:
     Args:
         url: With the version: "https://api.ionq.co/v0.4".
         key: Sent with each request, and in no message.
-        timeout_seconds: The most that `get` takes. Looking up the host's name is the system's, with its own limit.
+        timeout_seconds: The most that `get` takes; `close` waits for a look at the host's name to come back, which the
+            system limits.
 
     """
 

@@ -272,6 +272,25 @@ def test_no_server_holds_the_door(behave, message):
         assert len(connections) == 1
 
 
+def test_a_resolver_that_hangs_does_not_hold_the_door(monkeypatch):
+    released, lookup = threading.Event(), socket.getaddrinfo
+
+    def hang(*arguments, **options):
+        released.wait(10)
+        return lookup(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    door = IonqDoor.open({"IONQ_API_KEY": "k", "IONQ_API_URL": "http://localhost:9/v0.4"}, LIMIT)
+    begun = time.monotonic()
+    with pytest.raises(RetryableError, match="no answer within"):
+        door.look(Asked(job_id="a"))
+    took = time.monotonic() - begun
+    released.set()
+    door.close()
+
+    assert took < LIMIT + 1.5
+
+
 def test_nobody_there_is_later():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
