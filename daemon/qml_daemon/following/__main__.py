@@ -40,7 +40,10 @@ def _follow(path: Path | None, *, attached: bool) -> int:
     _stop_by(follower, attached=attached)
     try:
         with polling(config, os.environ):
-            follower.run()
+            try:
+                follower.run()
+            finally:
+                follower.close()  # first: a poll that is under way may take the time that the daemon leaves us
     except UserError as error:
         return _refuse(error, 2)
     finally:
