@@ -235,6 +235,8 @@ class BraketCloud:
             "associations": task.request.get("associations", []),
             "actionMetadata": task.action_metadata,
         }
+        if "jobToken" in task.request:
+            answer["jobArn"] = f"arn:aws:braket:eu-north-1:{ACCOUNT}:job/{task.request['jobToken']}"
         if task.ended is not None and status in ENDS:
             answer["endedAt"] = _instant(task.ended)
         if status == "COMPLETED":

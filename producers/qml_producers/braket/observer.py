@@ -88,8 +88,9 @@ class Observer:
 
     def execute(self, run: Run, _instance: Any, args: Any, kwargs: Any) -> Any:
         """Wrap `AwsQuantumTaskBatch._execute`, which creates tasks in threads that know nothing of the caller."""
-        if self.recorder.enabled and len(args) > _FOLDER and len(args[_FOLDER]) == 2:  # noqa: PLR2004 (bucket, key)
-            folder = CarriedFolder(args[_FOLDER])
+        given = args[_FOLDER] if len(args) > _FOLDER else None
+        if self.recorder.enabled and isinstance(given, (tuple, list)):
+            folder = CarriedFolder(given)
             folder.carried = Carried(INSIDE.get(), self.reports.begin())
             args = (*args[:_FOLDER], folder, *args[_FOLDER + 1 :])
         return run(*args, **kwargs)

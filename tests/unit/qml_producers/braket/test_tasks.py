@@ -140,6 +140,38 @@ def test_a_simulators_bill_comes_with_its_duration_and_is_three_seconds_at_least
     assert all(event.data.cost is None for event in events("job.created", "job.completed"))
 
 
+def test_the_users_own_prices_come_first_in_their_currency(installed, garnet, events, tmp_path, monkeypatch):
+    book = tmp_path / "prices.toml"
+    book.write_text(
+        f"""name = "contract"
+version = "7"
+[[prices]]
+provider = "braket"
+devices = ["{GARNET}"]
+currency = "EUR"
+effective_from = 2026-01-01
+task = 0.10
+shot = 0.0001
+"""
+    )
+    monkeypatch.setenv("QML_PRICES", str(book))
+    cancelled = garnet.run(flipped(), shots=1000)
+    garnet.run(flipped(), shots=1000).result()
+    money = events("job.created")[0].data.cost.estimated
+    assert (money.amount, money.currency, money.price_version) == ("0.2", "EUR", "contract 7")
+    assert events("job.completed")[0].data.cost.final.amount == "0.2"
+    cancelled.cancel()
+    cancelled.state()
+    cancelled.state()
+    assert events("job.cancelled")[0].data.cost is None  # the contract does not say that it is free
+
+
+def test_a_task_of_a_hybrid_job_names_it(installed, garnet, events, monkeypatch):
+    monkeypatch.setenv("AMZN_BRAKET_JOB_TOKEN", "token")
+    garnet.run(flipped(), shots=10).state()
+    assert events("job.queued")[0].data.session_id.endswith(":job/token")
+
+
 def test_a_task_in_a_reservation_has_no_price(installed, garnet, events):
     garnet.run(flipped(), shots=10, reservation_arn="arn:aws:braket:eu-north-1:000000000000:reservation/1").result()
     assert all(event.data.cost is None for event in events("job.created", "job.queued", "job.completed"))
