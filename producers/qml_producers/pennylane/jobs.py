@@ -96,7 +96,7 @@ class JobReader:
                 )
 
     def describe(self, execution: Execution) -> list[TapeFacts | None]:
-        """Return what is known of each tape, the first 256, read once; one object in several places is read once, too."""
+        """Return what is known of each tape, of the first 256; each is read once, in several places too."""
         if execution.described is None:
             known: dict[int, TapeFacts | None] = {}
             for captured in execution.tapes[:MAX_PARTS]:
