@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -21,15 +20,15 @@ from qml_daemon.following.outlet import Outlet
 from qml_daemon.following.providers import Providers
 from qml_daemon.following.status import FollowerStatus
 from qml_daemon.following.store import FollowerStore
+from qml_daemon.following.telling import Faults, Teller
 from qml_daemon.history import LogReader
 from qml_daemon.plain_text import safe
 from qml_producers.following.jobs import Jobs, Key, Serves, serve_all
 from qml_producers.following.plan import Plan
-from qml_producers.following.tellings import Telling
 from qml_producers.observing.door import Sight
 from quantum_mlops.clock import Clock
 from quantum_mlops.errors import ConfigError, LogError, PermanentError, RetryableError
-from quantum_mlops.events import Event, short_name
+from quantum_mlops.events import Event
 from quantum_mlops.version import __version__
 
 IDLE_SECONDS = 0.5
@@ -86,9 +85,8 @@ class Follower:
         self._plan = Plan(self._jobs, doors, terms.interval_seconds, terms.calls_per_minute)
         self._asked: set[Key] = set()
         self._saved = dict(self._feed.next)
-        self._told: Counter[str] = Counter()
-        self._refused = 0
-        self._faults: dict[str, str] = {}
+        self._faults = Faults()
+        self._teller = Teller(parts.outlet, parts.show, self._faults)
         self._started = clock()
         self._halted = threading.Event()
         self._closed = False
@@ -125,9 +123,9 @@ class Follower:
         try:
             whole = self._feed.read(self._jobs.take)
         except LogError as error:
-            self._blame("log", str(error))
+            self._faults.blame("log", str(error))
             return IDLE_SECONDS
-        self._faults.pop("log", None)
+        self._faults.clear("log")
         self._jobs.expire(self._clock())
         self._plan.prune()
         for name, key, reason in self.providers.abandon(at):
@@ -156,7 +154,7 @@ class Follower:
         try:
             behind = self._feed.behind()
         except LogError as error:
-            self._blame("log", str(error))
+            self._faults.blame("log", str(error))
             behind = 0
         return FollowerStatus(
             version=__version__,
@@ -166,10 +164,10 @@ class Follower:
             written=self._clock(),
             behind=behind,
             removed=self._feed.removed,
-            told=dict(self._told),
+            told=dict(self._teller.told),
             given_up=self._jobs.given_up,
-            refused_events=self._refused,
-            fault=next(iter(self._faults.values()), None),
+            refused_events=self._teller.refused,
+            fault=self._faults.first,
             providers={
                 name: tally.status(list(self._jobs.of(name).values())) for name, tally in self.providers.tallies.items()
             },
@@ -189,7 +187,7 @@ class Follower:
         try:
             self._parts.outlet.close()
         except OSError as error:
-            self._blame("spool", f"the spool: {error.strerror}")
+            self._faults.blame("spool", f"the spool: {error.strerror}")
         finally:
             self._parts.store.close()
             self._parts.reader.close()
@@ -222,7 +220,7 @@ class Follower:
 
     def _settle(self, key: Key, sight: Sight, now: int, at: float) -> None:
         tellings = self._plan.judge(key, sight)
-        if self._send(key, tellings, now):
+        if self._teller.send(self._jobs.get(key), tellings, now):
             self._plan.settle(key, sight, tellings, now, at)
         else:
             self._plan.delay(key, at, self._terms.interval_seconds)
@@ -230,7 +228,8 @@ class Follower:
     def _refuse(self, provider: str, key: Key, reason: str, now: int, at: float) -> None:
         if self.providers.tallies[provider].refused(f"{key[1]}: {reason}", now):
             _logger.warning("%s: job %s: %s", provider, key[1], reason)
-        if self._send(key, self._plan.refuse(key, reason, now, at), now) and self._plan.lose(key, now):
+        lost = self._plan.refuse(key, reason, now, at)
+        if self._teller.send(self._jobs.get(key), lost, now) and self._plan.lose(key, now):
             _logger.warning("%s: job %s is followed no longer: %s", provider, key[1], reason)
 
     def _fail(self, provider: str, key: Key | None, error: Exception, now: int, at: float) -> None:
@@ -250,25 +249,6 @@ class Follower:
         if named and all(tally.closed is not None and not tally.looks for tally in named.values()):
             raise ConfigError("\n".join(f"{name}: {tally.closed}" for name, tally in sorted(named.items())))
 
-    def _send(self, key: Key, tellings: list[Telling], now: int) -> bool:
-        """Bring events into the spool; return whether they are safe, or will never be taken."""
-        job = self._jobs.get(key)
-        if job is None or not tellings:
-            return True
-        try:
-            events, refused = self._parts.outlet.send(job, tellings, now)
-        except OSError as error:
-            self._blame("spool", f"the spool: {error.strerror or error}")
-            return False
-        self._faults.pop("spool", None)
-        self._refused += len(refused)
-        for reason in refused:
-            _logger.error("%s: an event is not sent: %s", job.provider, reason)
-        for event in events:
-            self._told[short_name(event.type) or event.type] += 1
-            self._parts.show(event)
-        return True
-
     def _save(self) -> None:
         moved = {one: at for one, at in self._feed.next.items() if self._saved.get(one) != at}
         if not self._jobs.changed and not moved:
@@ -276,9 +256,9 @@ class Follower:
         try:
             self._parts.store.save(self._jobs, self._jobs.changed, moved)
         except LogError as error:
-            self._blame("store", str(error))
+            self._faults.blame("store", str(error))
             return
-        self._faults.pop("store", None)
+        self._faults.clear("store")
         self._saved |= moved
         self._jobs.changed.clear()
 
@@ -287,14 +267,9 @@ class Follower:
             self._parts.report(self.status(state))
             self._parts.outlet.renew()
         except OSError as error:
-            self._blame("status", f"the follower's status: {error.strerror}")
+            self._faults.blame("status", f"the follower's status: {error.strerror}")
         else:
-            self._faults.pop("status", None)
-
-    def _blame(self, what: str, fault: str) -> None:
-        if self._faults.get(what) != fault:
-            self._faults[what] = fault
-            _logger.error("%s; trying again", fault)
+            self._faults.clear("status")
 
 
 def _text(error: Exception) -> str:
