@@ -18,7 +18,10 @@ _MOST = 64
 
 @dataclass(frozen=True)
 class Device:
-    """A device as its properties describe it; no columns where it publishes no calibration."""
+    """A device as its properties describe it; no columns where it publishes no calibration.
+
+    `document` is the part of them that tells its price.
+    """
 
     document: Mapping[str, Any]
     columns: list[CalibrationColumn]
@@ -33,32 +36,35 @@ class Devices:
     """Devices by ARN. `note` is for the caller's thread; the rest for the writer's."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, Any] = {}
+        self._noted: dict[str, tuple[Any, Any]] = {}
         self._read: dict[str, tuple[Any, Device]] = {}
         self._announcements = Announcements()
 
     def note(self, arn: str, properties: Any) -> None:
-        """Remember the object in which the user's SDK holds what a device says of itself."""
-        if (
-            properties is not None
-            and self._noted.get(arn) is not properties
-            and (arn in self._noted or len(self._noted) < _MOST)
-        ):
-            self._noted[arn] = properties
+        """Remember the object in which the user's SDK holds what a device says of itself.
+
+        Another object of the same `updatedAt` says the same: who makes a device for each step has it read once.
+        """
+        known = self._noted.get(arn)
+        if properties is None or (known is not None and known[0] is properties):
+            return
+        updated = getattr(getattr(properties, "service", None), "updatedAt", None)
+        if known is not None and updated is not None and known[1] == updated:
+            return
+        if known is not None or len(self._noted) < _MOST:
+            self._noted[arn] = (properties, updated)
 
     def find(self, arn: str) -> Device | None:
         """Return what is known of a device; None where no object of it was used. Raises what a bad document raises."""
-        properties = self._noted.get(arn)
-        if properties is None:
+        noted = self._noted.get(arn)
+        if noted is None:
             return None
-        known = self._read.get(arn)
+        properties, known = noted[0], self._read.get(arn)
         if known is None or known[0] is not properties:
             document = json.loads(properties.json())
             columns = columns_of_device(document)
-            known = self._read[arn] = (
-                properties,
-                Device(document, columns, calibration_id(columns) if columns else None),
-            )
+            found = calibration_id(columns) if columns else None
+            known = self._read[arn] = (properties, Device({"service": document.get("service")}, columns, found))
         return known[1]
 
     def announce(self, arn: str, provider: str) -> Iterator[CalibrationSnapshot]:
