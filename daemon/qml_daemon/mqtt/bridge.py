@@ -66,6 +66,7 @@ class Bridge:
         self._told: str | None = None
         self._connections = self._sessions_lost = self._messages = self._events = self._dropped = self._waiting = 0
         self._rejected: Counter[str] = Counter()
+        self._session: Session | None = None
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
@@ -108,7 +109,7 @@ class Bridge:
             messages=self._messages,
             events=self._events,
             rejected=dict(self._rejected),
-            dropped=self._dropped,
+            dropped=self._dropped + (0 if self._session is None else self._session.dropped),
             waiting=self._waiting,
         )
 
@@ -147,7 +148,7 @@ class Bridge:
             _StopError: the daemon ends. Others: as `Session` says.
 
         """
-        session = Session(self._address, self._access, self._terms)
+        session = self._session = Session(self._address, self._access, self._terms)
         try:
             await self._unless_stopped(session.open())
             await self._unless_stopped(session.follow(self._section.topics))
@@ -163,11 +164,11 @@ class Bridge:
         finally:
             self._waiting = 0
             await session.close()
+            self._session = None
+            self._dropped += session.dropped
 
     async def _take(self, session: Session, messages: Sequence[Message]) -> None:
         """Bring messages to the log, and then say so."""
-        self._dropped += session.dropped
-        session.dropped = 0
         await self._store([Incoming(one.topic.value, _bytes(one.payload)) for one in messages])
         for one in messages:
             session.acknowledge(one)
