@@ -68,13 +68,17 @@ def _report(status: FollowerStatus, *, is_wanted: bool) -> Iterator[Line]:
     if status.refused_events:
         yield NAME, "note", f"{status.refused_events} answers were no event that the log takes; see its own lines"
     for name, one in status.providers.items():
-        yield from _report_provider(name, one)
+        yield from _report_provider(name, one, is_over=status.state == "stopped")
 
 
-def _report_provider(name: str, one: ProviderStatus) -> Iterator[Line]:
+def _report_provider(name: str, one: ProviderStatus, *, is_over: bool) -> Iterator[Line]:
     jobs = _jobs(one.open_jobs, one.unbilled_jobs)
     if one.closed is not None:
-        yield NAME, "fail" if one.open_jobs else "note", f"{name}: {jobs}; cannot be asked: {one.closed}"
+        yield (
+            NAME,
+            "fail" if one.open_jobs and not is_over else "note",
+            f"{name}: {jobs}; cannot be asked: {one.closed}",
+        )
         return
     if not (one.open_jobs or one.unbilled_jobs or one.errors or one.looks):
         return

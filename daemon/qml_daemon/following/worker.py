@@ -235,7 +235,7 @@ class Follower:
     def _fail(self, provider: str, key: Key | None, error: Exception, now: int, at: float) -> None:
         tally = self.providers.tallies[provider]
         said = error.retry_after_seconds if isinstance(error, RetryableError) else None
-        reason = _text(error)
+        reason = _text(error).removeprefix(f"{provider}: ")
         if isinstance(error, ConfigError):
             said, tally.closed = OPEN_AGAIN_SECONDS, reason
         pause = self._plan.fail(provider, key, said, at)

@@ -91,6 +91,7 @@ def test_a_provider_without_credentials_fails_where_jobs_wait_for_it(said):
     waits = ("fail", "ibm: 1 open job; cannot be asked: no token: set QISKIT_IBM_TOKEN")
     assert said(status_of(providers={"ibm": closed}))[1] == waits
     assert said(status_of(providers={"ibm": replace(closed, open_jobs=0)}))[1][0] == "note"
+    assert said(status_of(state="stopped", providers={"ibm": closed}))[1][0] == "note"
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_without_credentials_others_go_on_and_the_mend_is_shown(room, scripted, 
 
 
 def test_where_all_that_were_named_cannot_be_asked_it_ends_with_the_mends(room, scripted):
-    doors = {"ibm": scripted({}, fault="no token"), "ionq": scripted({}, fault="no SDK")}
+    doors = {"ibm": scripted({}, fault="no token"), "ionq": scripted({}, fault="ionq: no SDK")}
     follower = room.follow(doors, named=frozenset(doors))
     with pytest.raises(ConfigError) as caught:
         follower.run()
