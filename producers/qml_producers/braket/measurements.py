@@ -11,6 +11,7 @@ import numpy as np
 from braket.tasks import GateModelQuantumTaskResult, ProgramSetQuantumTaskResult
 
 from qml_producers.braket.circuits import CircuitFacts
+from qml_producers.braket.exact import Expected, copy_expected
 from qml_producers.braket.operations import values_of
 from qml_producers.observing.outcomes import Rows, pack
 from quantum_mlops.circuits import parameters_digest
@@ -20,6 +21,7 @@ Part = dict[str, Any]  # the fields of one event
 
 MAX_PARTS = 256  # events of one job
 _MAX_PLAIN = 256 * 1024  # bits that are queued as bytes
+_EXPECTED_BYTES = 128
 _REGISTER = "b"  # as Braket's own OpenQASM calls it
 
 
@@ -49,19 +51,20 @@ class CapturedResult:
 
     measured: list[Measured] = field(default_factory=list)
     shots: int | None = None
-    execution_seconds: float | None = None
+    expected: list[Expected] = field(default_factory=list)
 
     @property
     def size_bytes(self) -> int:
         """What this keeps alive."""
-        return sum(each.bits.nbytes for each in self.measured)
+        return sum(each.bits.nbytes for each in self.measured) + _EXPECTED_BYTES * len(self.expected)
 
 
 def copy_result(result: Any) -> CapturedResult:
     """Return copies of what was measured; nothing of results that are no shots of qubits."""
     if isinstance(result, GateModelQuantumTaskResult):
         found = _measured(result)
-        return CapturedResult([] if found is None else [found], result.task_metadata.shots, _execution_seconds(result))
+        shots = result.task_metadata.shots
+        return CapturedResult([] if found is None else [found], shots, [] if shots else copy_expected(result))
     if isinstance(result, ProgramSetQuantumTaskResult):
         return CapturedResult(list(_of_program_set(result)))
     return CapturedResult()
@@ -121,12 +124,6 @@ def _of_program_set(result: ProgramSetQuantumTaskResult) -> Iterator[Measured]:
             left -= 1
             found.inputs = dict(entry.inputs or {})
             yield found
-
-
-def _execution_seconds(result: Any) -> float | None:
-    metadata = getattr(result.additional_metadata, "simulatorMetadata", None)
-    duration = getattr(metadata, "executionDuration", None)
-    return duration / 1000 if isinstance(duration, (int, float)) else None
 
 
 def _ordered(rows: Rows, qubits: Sequence[int], wanted: Sequence[int]) -> Rows:

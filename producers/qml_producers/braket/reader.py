@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from qml_producers.braket.circuits import CircuitFacts
 from qml_producers.braket.devices import Devices
-from qml_producers.braket.measurements import Measured, parts_of
+from qml_producers.braket.exact import expectation_parts
+from qml_producers.braket.measurements import CapturedResult, Part, parts_of
 from qml_producers.braket.programs import ProgramReader, Sent
 from qml_producers.observing.failures import failure_of
 from quantum_mlops.events import Circuit, Footprint, Job, ShotsMeasured
@@ -76,25 +77,29 @@ class JobReader:
         except Exception as error:  # noqa: BLE001 - of a document that nobody foresaw: counted
             self._report(error)
 
-    def measured(self, job: Described, measured: Sequence[Measured]) -> Iterator[ShotsMeasured]:
-        """Yield the data of `shots.measured`; nothing of circuits that have no identity."""
-        for each in measured:
-            if each.program >= len(job.sent):
-                continue
-            sent = job.sent[each.program]
-            facts = self.facts(sent)
-            if facts is None:
-                continue
-            yield ShotsMeasured(
-                job_id=job.job_id,
-                backend=job.backend,
-                provider=PROVIDER,
-                footprint=self.footprint(job, [sent]),
-                pub=each.program,
-                part=each.part,
-                circuit=facts.circuit.identity,
-                **parts_of(each, facts, sent.inputs),
-            )
+    def measured(self, job: Described, captured: CapturedResult) -> Iterator[Item]:
+        """Yield the events of what was measured; none of circuits that have no identity."""
+        for each in captured.measured:
+            if each.program < len(job.sent) and (facts := self.facts(job.sent[each.program])) is not None:
+                sent = job.sent[each.program]
+                yield self._measured(job, sent, facts, each.program, each.part, parts_of(each, facts, sent.inputs))
+        if captured.expected and job.sent and (facts := self.facts(job.sent[0])) is not None:
+            sent = job.sent[0]
+            for part, fields in enumerate(expectation_parts(captured.expected, facts, sent.inputs)):
+                yield self._measured(job, sent, facts, 0, part, fields)
+
+    def _measured(self, job: Described, sent: Sent, facts: CircuitFacts, program: int, part: int, fields: Part) -> Item:
+        data = ShotsMeasured(
+            job_id=job.job_id,
+            backend=job.backend,
+            provider=PROVIDER,
+            footprint=self.footprint(job, [sent]),
+            pub=program,
+            part=part,
+            circuit=facts.circuit.identity,
+            **fields,
+        )
+        return Item("shots.measured", data)
 
 
 def failed(job: Described, seconds: float, error: BaseException) -> Iterator[Item]:

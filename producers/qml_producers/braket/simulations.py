@@ -135,8 +135,7 @@ class Simulations:
                 duration_seconds=seconds,
             ),
         )
-        for measured in self._reader.measured(job, captured.measured):
-            yield Item("shots.measured", measured)
+        yield from self._reader.measured(job, captured)
 
 
 def _name(simulator: Any) -> str:

@@ -102,7 +102,7 @@ class Tasks:
         task = self._known.get(arn)
         if task is None or next(task.results):
             return
-        if captured.measured:
+        if captured.measured or captured.expected:
             self._tell(
                 task, "shots.measured", partial(self._measured, task, captured), captured.size_bytes + _JOB_BYTES
             )
@@ -200,8 +200,7 @@ class Tasks:
         )
 
     def _measured(self, task: Task, captured: CapturedResult) -> Iterator[Item]:
-        for measured in self._reader.measured(task.job, captured.measured):
-            yield Item("shots.measured", measured)
+        yield from self._reader.measured(task.job, captured)
 
     def _cost(self, task: Task, status: str, *, shots: int | None = None, seconds: float | None = None) -> Cost | None:
         return None if task.priced is None else self._costs.of(task.priced, status, shots=shots, seconds=seconds)

@@ -64,12 +64,34 @@ def test_many_qubits_become_statistics(installed, events):
     assert (measured.statistics.bits, measured.shots) == (13, 8000)
 
 
-def test_without_shots_there_is_a_job_and_no_outcome(installed, events):
-    result = LocalSimulator().run(Circuit().h(0).expectation(Observable.X(), 0)).result()
-    assert result.values[0] == pytest.approx(1)
-    (created,) = (event.data for event in events("job.created"))
-    assert (created.shots_requested, created.circuits[0].gate_counts) == (0, {"h": 1})
+def test_without_shots_expectation_values_are_told_as_an_estimators(installed, events):
+    from qml_producers.qiskit.expectations import observables_label
+
+    circuit = Circuit().h(0).cnot(0, 1).rx(1, FreeParameter("a"))
+    circuit.expectation(Observable.X() @ Observable.Y(), [0, 1]).expectation(Observable.Z(), 0).state_vector()
+    result = LocalSimulator().run(circuit, inputs={"a": 0.7}).result()
+    (created,), (measured,) = events("job.created"), events("shots.measured")
+    assert (created.data.shots_requested, created.data.circuits[0].gate_counts) == (0, {"cx": 1, "h": 1, "rx": 1})
+    assert measured.data.expectation.values == result.values[:2]
+    assert measured.data.expectation.observables == observables_label([{"YX": 1.0}, {"IZ": 1.0}])
+    assert (measured.data.shots, measured.data.parameters) == (0, parameters_digest([0.7]))
+    assert measured.data.circuit == created.data.circuits[0].identity
     assert len(events("job.completed")) == 1
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda circuit: circuit.state_vector(),
+        lambda circuit: circuit.probability(),
+        lambda circuit: circuit.variance(Observable.Z(), 0),
+        lambda circuit: circuit.expectation(Observable.Hermitian(np.eye(2)), 0),
+        lambda circuit: circuit.expectation(Observable.Z()),
+    ],
+)
+def test_other_exact_results_are_a_job_without_outcomes(ask, installed, events):
+    LocalSimulator().run(ask(Circuit().h(0).cnot(0, 1)))
+    assert len(events("job.created")) == len(events("job.completed")) == 1
     assert not events("shots.measured")
 
 
