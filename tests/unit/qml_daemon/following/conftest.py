@@ -137,3 +137,9 @@ def scripted():
 @pytest.fixture
 def sights():
     return {"queued": QUEUED, "running": RUNNING, "completed": COMPLETED, "billed": BILLED}
+
+
+@pytest.fixture
+def short_pauses(monkeypatch):
+    """The first pause after a failure is not a second."""
+    monkeypatch.setattr("qml_producers.following.pace._FIRST_PAUSE_SECONDS", 0.05)

@@ -72,7 +72,7 @@ def test_retry_after_is_kept_to_for_all_jobs(room, cloud, submit):
     room.drive(follower, lambda: "job.billed" in room.kinds(first) and "job.billed" in room.kinds(second))
 
 
-def test_a_server_that_fails_and_cuts_its_answers_costs_pauses_only(room, cloud, submit):
+def test_a_server_that_fails_and_cuts_its_answers_costs_pauses_only(room, cloud, submit, short_pauses):
     job = submit("completed")
     cloud.fail("/jobs/", 500)
     follower = room.follow({"ionq": Opener(cloud)})

@@ -90,7 +90,7 @@ def test_a_provider_that_asks_for_time_gets_it(room, scripted, sights):
     assert (tally.errors, tally.last_error, tally.asked_again) == (1, "429 slow down", None)
 
 
-def test_an_error_of_an_sdk_is_shown_and_the_job_is_asked_for_again(room, scripted, sights):
+def test_an_error_of_an_sdk_is_shown_and_the_job_is_asked_for_again(room, scripted, sights, short_pauses):
     door = scripted({"j1": [KeyError("status"), sights["billed"]]})
     follower = room.follow({"ibm": door})
     room.tell(room.event("created"))
