@@ -6,8 +6,9 @@ ours stop. A step that ran no job, before any did, fits something that is not qu
 """
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -80,7 +81,7 @@ class OptimizerHooks:
                 STEPPING.reset(outside)
             if has_cost:
                 self._note_cost(seen, optimizer, result)
-            self._end(begun, seen, optimizer, args[0] if args else None, has_cost=has_cost)
+            self._end(begun, seen, partial(_expected, optimizer, args, kwargs, has_cost=has_cost))
             return result
 
         return step
@@ -120,15 +121,14 @@ class OptimizerHooks:
         except Exception as error:  # noqa: BLE001 - an optimizer of the user's own: counted
             self._recorder.report("instrumentation_failed", _KIND, error)
 
-    def _end(self, step: Step, seen: Seen, optimizer: Any, objective: Any, *, has_cost: bool) -> None:
+    def _end(self, step: Step, seen: Seen, expected: Callable[[], int | None]) -> None:
         try:
             run, counts = step.run, step.tally.total()
             if not counts.jobs and not run.steps.counted:
                 step.drop()
                 return
-            evaluations = evaluations_of(optimizer, has_cost=has_cost)
-            if evaluations is not None and counts.jobs and isinstance(objective, qml.QNode):
-                step.expected = evaluations
+            if counts.jobs:
+                step.expected = expected()
             if step.end(loss=seen.loss, gradient=seen.gradient):
                 self._ended[run] = step.number
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted
@@ -148,16 +148,26 @@ def components(gradient: Any) -> NDArray[np.float64] | None:
     return np.concatenate([np.ravel(np.asarray(value, dtype=np.float64)) for value in values])
 
 
-def evaluations_of(optimizer: Any, *, has_cost: bool) -> int | None:
-    """Return the circuits that a step of an optimizer without gradients should take; None where others know better.
+def _expected(optimizer: Any, args: Any, options: Mapping[str, Any], *, has_cost: bool) -> int | None:
+    """Of an optimizer without gradients, where its cost is one circuit."""
+    is_circuit = bool(args) and isinstance(args[0], qml.QNode)
+    return evaluations_of(optimizer, options, has_cost=has_cost) if is_circuit else None
 
-    SPSA evaluates the cost twice (Spall 1992), QNSPSA twice and four overlaps for its metric, in each resampling
-    (Gacon et al. 2021, Quantum 5:567), and the cost here and there where it blocks; the cost itself is one more.
+
+def evaluations_of(optimizer: Any, options: Mapping[str, Any], *, has_cost: bool) -> int | None:
+    """Return how often a step without gradients should evaluate the cost; None where others know better.
+
+    SPSA evaluates it twice (Spall 1992), QNSPSA twice and four overlaps for its metric, in each resampling (Gacon et
+    al. 2021, Quantum 5:567), and here and there where it blocks; the cost itself is one more. Rotosolve evaluates
+    it for each parameter once, and twice for each of its frequencies (Wierichs et al. 2022, Quantum 6:677).
     """
     if isinstance(optimizer, qml.SPSAOptimizer):
         return 2 + has_cost
     if isinstance(optimizer, qml.QNSPSAOptimizer):
         return 6 * int(optimizer.resamplings) + (2 if optimizer.blocking else int(has_cost))
+    frequencies = options.get("nums_frequency")
+    if isinstance(optimizer, qml.RotosolveOptimizer) and isinstance(frequencies, Mapping):
+        return sum(2 * int(number) + 1 for each in frequencies.values() for number in each.values())
     return None
 
 
