@@ -1,70 +1,94 @@
 """Local mode of the older primitives: the job that the user gets forwards to one of Qiskit's, made inside.
 
-The SDK copies all inputs in the caller's thread, so those copies are what is read, later and elsewhere. The inner job's
-thread sees the end before `result()` returns, but only the caller's thread learns the id of the outer job, which the
-user knows: whoever comes second reports.
+The inner job's thread reports, as with Qiskit's own primitives, and reads the copies that the SDK made of all inputs.
+The id that the user knows is that of the outer job, which is made after the inner one was submitted: what is built
+before it is known waits in the recorder's queue for another round.
 """
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from qml_producers.observing.reports import Call
 from qml_producers.qiskit.captures import Origin, Submission, origins_of, take_pubs
 from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.observer import Observer
+from quantum_mlops.sdk.recorder import Item
+
+Build = Callable[[], Iterable[Item]]
+
+_MOST_ROUNDS = 200  # of 50 ms: a `run` that raised after it had submitted the inner job never names it
 
 
 class ForwardedCall:
     """A call whose work is done by a job inside the one that the user gets."""
 
     def __init__(self, observer: Observer, submission: Submission, given: Any) -> None:
-        self.pubs: Any = None
+        self._late: NamedLater | None = None
         self._observer = observer
         self._submission = submission
         self._given = given
-        self._origins: list[Origin] = []
-        self._lock = threading.Lock()
-        self._end: End | None = None
-        self._is_named = False
 
-    def claim(self, job: Any) -> bool:
-        """Take the first job, with the pubs that it got."""
-        if self.pubs is not None or not job._args:  # noqa: SLF001 (its only way to say what it runs)
+    def claim(self, job: Any) -> bool:  # noqa: ARG002
+        """Take the first job; the pubs that it came from are the user's list, which may change from now on."""
+        if self._late is not None:
             return False
-        self.pubs = job._args[0]  # noqa: SLF001
-        try:
-            self._origins = origins_of(self._given, self._observer.sources)
-        except Exception as error:  # noqa: BLE001 - ours: the SDK took these pubs; the job is reported without sources
-            self._observer.reports.failed("job.created", error)
-            self._origins = [Origin(id(pub.circuit), None) for pub in self.pubs]
+        self._given = tuple(self._given)
+        self._late = self._submission.call = NamedLater(self._submission.call)
+        return True
+
+    def named(self, job_id: str) -> bool:
+        """Give the job the id that the user knows; tell whether it reports itself."""
+        self._submission.job_id = job_id
+        if self._late is None:
+            return False
+        self._late.is_named = True
         return True
 
     def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run, and note the end."""
+        """Report, run, report. `args` are those of the inner primitive: a list of coerced pubs."""
+        observer, submission = self._observer, self._submission
+        if args:
+            self._take(args[0])
+        observer.announce(submission)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self._came(End(error=error))
+            observer.ended(submission, End(error=error))
             raise
-        self._came(End(result=result))
+        observer.ended(submission, End(result=result))
         return result
 
-    def named(self, job_id: str) -> None:
-        """Report the job, and its end where that has come."""
-        submission = self._submission
-        submission.job_id = job_id
-        take = partial(take_pubs, submission.kind, self.pubs, self._origins)
-        self._observer.began_with(submission, take, len(self._origins))
-        with self._lock:
-            self._is_named = True
-            end = self._end
-        if end is not None:
-            self._observer.ended(submission, end)
+    def _take(self, pubs: Any) -> None:
+        observer, submission = self._observer, self._submission
+        try:
+            try:
+                origins = origins_of(self._given, observer.sources)
+            except Exception:  # noqa: BLE001 - pubs of the user's own shape, which the SDK took: no sources
+                origins = [Origin(id(pub.circuit), None) for pub in pubs]
+            submission.pubs = take_pubs(submission.kind, pubs, origins)
+        except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
+            observer.reports.failed("job.created", error)
 
-    def _came(self, end: End) -> None:
-        with self._lock:
-            self._end = end
-            is_named = self._is_named
-        if is_named:
-            self._observer.ended(self._submission, end)
+
+class NamedLater(Call):
+    """A call whose job has no id yet when the first event is told of it."""
+
+    __slots__ = ("_rounds", "is_named")
+
+    def __init__(self, known: Call) -> None:
+        for name in Call.__slots__:
+            setattr(self, name, getattr(known, name))
+        self.is_named = False
+        self._rounds = _MOST_ROUNDS
+
+    def tell(self, kind: str, build: Build, size_bytes: int) -> None:
+        """Have `build` called once the job has its id."""
+        super().tell(kind, partial(self._build, kind, build, size_bytes), size_bytes)
+
+    def _build(self, kind: str, build: Build, size_bytes: int) -> Iterable[Item]:
+        if self.is_named or self._rounds <= 0:
+            return build()
+        self._rounds -= 1
+        self.tell(kind, build, size_bytes)
+        return ()

@@ -56,11 +56,10 @@ class RuntimeWay:
     def hand_out(self, submission: Submission, job: Any, pubs: Any) -> Any:
         """Report the job; return what sees its end where it cannot call back."""
         call = submission.marker
-        if isinstance(call, ForwardedCall) and call.pubs is not None:
-            call.named(job.job_id())
+        submission.job_id = job.job_id()
+        if isinstance(call, ForwardedCall) and call.named(submission.job_id):
             return job
         observer = self._observer
-        submission.job_id = job.job_id()
         if isinstance(call, ServiceCall):
             return self._service_job(submission, job, pubs)
         self._began(submission, pubs)
@@ -77,7 +76,7 @@ class RuntimeWay:
     def _began(self, submission: Submission, pubs: Any) -> None:
         if is_program(pubs):
             submission.pubs = capture_program(pubs, self._observer.sources)
-            self._observer.began_with(submission, list, len(submission.pubs))
+            self._observer.announce(submission)
         else:
             self._observer.began(submission, pubs)
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Reports
-from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Kind, Submission, capture_pubs, capture_results
+from qml_producers.qiskit.captures import CapturedResult, Kind, Submission, capture_pubs, capture_results
 from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.measurements import JobReader, Part, common, failed, measure, submitted
 from qml_producers.qiskit.snapshots import Backend, Backends, Calibration
@@ -84,19 +84,13 @@ class Observer:
             submission.pubs = capture_pubs(submission.kind, pubs, self.sources, submission.service.default_shots)
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             self._report("job.created", error)
+        self.announce(submission)
+
+    def announce(self, submission: Submission) -> None:
+        """Report the job with the pubs that were copied. Never raises."""
         _count(submission)
         circuits = len({pub.key for pub in submission.pubs})
         self._defer(submission, partial(self._created, submission), _CIRCUIT_BYTES * (1 + circuits), "job.created")
-
-    def began_with(self, submission: Submission, take: Callable[[], list[CapturedPub]], circuits: int) -> None:
-        """Report the job; `take` gets its pubs, which nobody changes, in the recorder's thread. Never raises."""
-
-        def created() -> Iterator[Item]:
-            submission.pubs = submission.pubs or take()
-            _count(submission)
-            yield from self._created(submission)
-
-        self._defer(submission, created, _CIRCUIT_BYTES * (1 + circuits), "job.created")
 
     def ended(self, submission: Submission, end: End) -> None:
         """Copy what the job measured and report its end. Never raises."""

@@ -14,6 +14,7 @@ from qiskit_ibm_runtime.base_primitive import BasePrimitiveV2
 from qiskit_ibm_runtime.executor_estimator import Estimator
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+from qiskit_ibm_runtime.fake_provider.local_runtime_job import LocalRuntimeJob
 from qiskit_ibm_runtime.session import Session as SessionClass
 
 pytestmark = pytest.mark.filterwarnings(
@@ -221,6 +222,25 @@ def test_a_primitive_of_the_users_own_class_is_watched_in_its_way(installed, eve
     job.result()
     assert [event.data.job_id for event in events("job.created", "job.completed")] == [job.job_id()] * 2
     assert isinstance(Mine(backend), BasePrimitiveV2)
+
+
+def test_a_job_is_told_by_the_id_that_the_user_knows_however_late_that_is_known(
+    installed, recorder, events, monkeypatch
+):
+    backend, ended = quick("SamplerV2"), []
+
+    def late(self, *args, **options):
+        options["future"].result()
+        ended.append(recorder.flush(10))  # all that was told so far was built
+        made(self, *args, **options)
+
+    made = LocalRuntimeJob.__init__
+    monkeypatch.setattr(LocalRuntimeJob, "__init__", late)
+    job = run(make("SamplerV2", backend), [pub("SamplerV2", backend)], "SamplerV2")
+    job.result()
+    assert len(ended) == 1
+    told = events("job.created", "job.completed", "shots.measured")
+    assert [event.data.job_id for event in told] == [job.job_id()] * 3
 
 
 def test_watching_adds_no_warning(watching):
