@@ -22,10 +22,11 @@ from braket.default_simulator import StateVectorSimulator
 from braket.devices import LocalSimulator
 
 from qml_producers.braket.instrumentation import BraketInstrumentation
+from qml_producers.braket.observer import Observer
 from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 
-ROUNDS = 30
+ROUNDS = 100  # the SDK alone takes 1 ms to write the circuit as text, which varies by more than we cost
 JOBS = 10  # of one side of a round: the recorder writes every 50 ms, so single jobs cannot be told apart
 CALLER_BAR, PROCESS_BAR, LARGE_BAR = 150.0, 400.0, 5000.0
 MODULE = "braket.devices.local_simulator"
@@ -81,6 +82,7 @@ def rows() -> list[dict[str, Any]]:
                 rounds=6, jobs=2,
             ),
         ]  # fmt: skip
+        found.append(_in_place(ready, circuit, recorder, inputs()))
         recorder.close()
         dropped = recorder.stats().dropped
     found.append({"name": "Braket: events dropped", "value": dropped, "unit": "", "bar": "0", "holds": dropped == 0})
@@ -146,6 +148,26 @@ def _measure(job: Callable[[], object], recorder: Recorder, jobs: int) -> tuple[
     caller, wall = time.thread_time() - caller, time.perf_counter() - wall
     recorder.flush(10)
     return caller / jobs, (time.process_time() - process) / jobs, wall / jobs
+
+
+def _in_place(device: LocalSimulator, circuit: Circuit, recorder: Recorder, inputs: dict[str, float]) -> dict[str, Any]:
+    """The caller's CPU inside our hook and outside the SDK, without what the writer's thread does to its caches."""
+    simulations, inner = Observer(recorder).simulations, [0.0]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        began = time.thread_time()
+        done = LocalSimulator.run(device, *args, **kwargs)
+        inner[0] = time.thread_time() - began
+        return done
+
+    found = []
+    for number in range(400):
+        began = time.thread_time()
+        simulations.run(run, device, (circuit,), {"shots": 1024, "inputs": inputs})
+        found.append((time.thread_time() - began - inner[0]) * 1e6)
+        if number % JOBS == 0:
+            recorder.flush(10)
+    return _row("4-qubit Braket job: CPU of the caller's thread in our hook", statistics.median(found), None)
 
 
 def _row(name: str, value: float, bar: float | None) -> dict[str, Any]:
