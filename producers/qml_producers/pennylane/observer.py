@@ -42,9 +42,9 @@ class Observer:
 
     def call(self, method: str, wrapped: Method, device: Any, args: Any, kwargs: Any) -> Any:
         """Call `wrapped(*args, **kwargs)` for the user; inside another observed call, nothing else happens."""
-        if INSIDE.get() is not None or not self.recorder.enabled:
-            return wrapped(*args, **kwargs)
         circuits = args[0] if args else kwargs.get("circuits")
+        if INSIDE.get() is not None or not self.recorder.enabled or _is_empty(circuits):
+            return wrapped(*args, **kwargs)
         begin = partial(self._begin, self._reports.begin(), method, device)
         execution = None
         if hasattr(circuits, "__next__"):  # it can be read only once, and only by the device
@@ -155,6 +155,10 @@ class Observer:
 
     def _refused(self, execution: Execution, seconds: float, error: BaseException | None) -> Iterator[Item]:
         yield Item("job.cancelled" if error is None else "job.failed", self._reader.failed(execution, seconds, error))
+
+
+def _is_empty(circuits: Any) -> bool:
+    return isinstance(circuits, (list, tuple)) and not circuits
 
 
 def _passed(args: Any, kwargs: Any, circuits: Iterator[Any]) -> tuple[Any, Any, list[Any]]:

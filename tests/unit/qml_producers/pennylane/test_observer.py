@@ -99,3 +99,8 @@ def test_a_state_too_large_to_copy_is_a_symbol(installed, events):
     )
     (created,) = events("job.created")
     assert created.data.circuits[0].gate_counts == {"measure": 1, "pennylane.StatePrep": 1}
+
+
+def test_a_batch_of_nothing_is_no_job(installed, events):
+    assert list(qml.device("default.qubit", wires=1).execute(())) == []
+    assert events("job.created", "job.completed") == []
