@@ -13,11 +13,14 @@ import pennylane_ionq.api_client
 import pytest
 from pennylane import numpy as pnp
 from pennylane.devices import Device
+from qiskit import QuantumCircuit
+from qiskit.primitives import StatevectorSampler
 
 from qml_producers.braket.instrumentation import BraketInstrumentation
 from qml_producers.observing.nesting import INSIDE
 from qml_producers.pennylane.nested import tell_outer
 from qml_producers.pennylane.providers import target_of
+from qml_producers.qiskit.instrumentation import QiskitInstrumentation
 from tests.providers.braket import GARNET, SV1, BraketCloud
 from tests.providers.ionq import IonqCloud
 
@@ -175,3 +178,24 @@ def test_a_device_of_the_qiskit_plugin_is_its_backends():
     assert target_of(Remote()) == ("ibm", "ibm_fez")
     Backend.__module__, Backend.name = "qiskit_aer.backends", lambda self: "aer_simulator"
     assert target_of(Remote()) == ("qiskit_aer", "aer_simulator")
+
+
+def test_qiskits_primitives_inside_a_device_are_part_of_its_job(recorder, installed, events):
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    circuit.measure_all()
+
+    class OverQiskit(Device):
+        def execute(self, circuits, execution_config=None):
+            job = StatevectorSampler(seed=1).run([circuit], shots=10)  # runs in a thread of its own
+            return tuple(job.result()[0].data.meas.get_counts() for _ in circuits)
+
+    inner = QiskitInstrumentation()
+    undos = [inner.install(recorder, sys.modules[name]) for name in inner.modules if name in sys.modules]
+    tape = qml.tape.QuantumScript([qml.X(0)], [qml.counts(wires=0)], shots=10)
+    (counts,) = OverQiskit(wires=1).execute((tape,))
+    for undo in reversed(undos):
+        undo()
+    assert counts == {"1": 10}
+    assert [event.data.backend for event in events("job.created")] == ["OverQiskit"]
+    assert [event.data.outcomes.counts for event in events("shots.measured")] == [[10]]
