@@ -1,4 +1,4 @@
-"""Tasks on Amazon Braket with every check of the conformance suite, against the API on this machine."""
+"""Tasks on Amazon Braket, and batches on its local simulator, with every check of the conformance suite, against the API on this machine."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,23 @@ import functools
 import gc
 import os
 import warnings
+from collections import Counter
 from unittest import mock
 
 import pytest
 from braket.aws import AwsDevice, AwsSession
 from braket.circuits import Circuit
+from braket.devices import LocalSimulator
 
 from quantum_mlops.testing.conformance import Subject, cases_of
 from tests.providers.braket import GARNET, BraketCloud
 
 # boto3 and Braket leave sockets and event loops to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::ResourceWarning",
+    "ignore:This process .* is multi-threaded:DeprecationWarning",  # a local batch forks; Python 3.12 says so
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +68,23 @@ TASK = Subject(
 )
 
 
-@pytest.mark.parametrize("case", cases_of([TASK]), ids=str)
+LOCAL_BATCH = Subject(
+    name="LocalSimulator.run_batch",
+    instrumentation="braket",
+    packages=("braket",),
+    make=LocalSimulator,
+    submit=lambda device: device.run_batch([circuit()] * 2, shots=200, max_parallel=1),
+    read=lambda batch: [facts(result) for result in batch.results()],
+    counts=lambda batch: sum((result.measurement_counts for result in batch.results()), Counter()),
+    jobs=2,
+    mistakes={
+        "shots of each": lambda device: device.run_batch([circuit()], shots=[1]),
+        "other lengths": lambda device: device.run_batch([circuit()], shots=1, inputs=[{}, {}]),
+    },
+    forks=False,  # it forks itself
+)
+
+
+@pytest.mark.parametrize("case", cases_of([TASK, LOCAL_BATCH]), ids=str)
 def test_it_conforms(case, tmp_path):
     case(tmp_path)

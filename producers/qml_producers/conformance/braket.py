@@ -1,7 +1,5 @@
-"""Amazon Braket's local simulator: sampled, exact, batches, program sets. It takes no seed, so counts are compared."""
+"""Amazon Braket's local simulator: sampled, exact, program sets. It takes no seed, so counts are compared."""
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ _INPUTS = {"a": 0.4}
 
 
 def subjects() -> list[Subject]:
-    """Return the four ways of running on the simulator."""
+    """Return the ways of running on the simulator in this process; a batch forks."""
     return [
         Subject(
             name="LocalSimulator.run",
@@ -41,21 +39,6 @@ def subjects() -> list[Subject]:
             make=LocalSimulator,
             submit=lambda device: device.run(_exact(), inputs=_INPUTS),
             read=lambda task: [np.asarray(value).tobytes() for value in task.result().values],
-        ),
-        Subject(
-            name="LocalSimulator.run_batch",
-            instrumentation="braket",
-            packages=_PACKAGES,
-            make=LocalSimulator,
-            submit=lambda device: device.run_batch([_ansatz()] * 2, shots=_SHOTS, max_parallel=1, inputs=_INPUTS),
-            read=lambda batch: [_facts(result) for result in batch.results()],
-            counts=_pooled,
-            jobs=2,
-            mistakes={
-                "shots of each": lambda device: device.run_batch([_ansatz()], shots=[1]),
-                "other lengths": lambda device: device.run_batch([_ansatz()], shots=1, inputs=[{}, {}]),
-            },
-            forks=False,  # it forks itself
         ),
         Subject(
             name="LocalSimulator.run of a program set",
@@ -84,7 +67,3 @@ def _exact() -> Circuit:
 
 def _facts(result: Any) -> Any:
     return result.measurements.shape, str(result.measurements.dtype), result.measured_qubits
-
-
-def _pooled(batch: Any) -> Mapping[str, int]:
-    return sum((result.measurement_counts for result in batch.results()), Counter())
