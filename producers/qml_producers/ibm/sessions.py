@@ -106,7 +106,8 @@ class Sessions:
         """Take the end of a session; idempotent."""
         with self._lock:
             usage = self._open.pop(session_id, None)
-            self._changed.set()
+            if not self._open:
+                self._changed.set()
         if usage is not None:
             self._tell("session.closed", usage, usage.total(self._clock()))
 
