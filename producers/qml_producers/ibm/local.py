@@ -17,7 +17,7 @@ from quantum_mlops.sdk.recorder import Item
 
 Build = Callable[[], Iterable[Item]]
 
-_MOST_ROUNDS = 200  # of 50 ms: a `run` that raised after it had submitted the inner job never names it
+_MOST_ROUNDS = 200  # of 50 ms: a `run` that raises after it submitted the inner job names none, and is told as failed
 
 
 class ForwardedCall:
@@ -27,14 +27,17 @@ class ForwardedCall:
         self._late: NamedLater | None = None
         self._observer = observer
         self._submission = submission
+        self._call = submission.call
+        self._is_given_up = False
         self._given = given
 
     def claim(self, job: Any) -> bool:  # noqa: ARG002
         """Take the first job; the pubs that it came from are the user's list, which may change from now on."""
         if self._late is not None:
             return False
-        self._given = tuple(self._given)
-        self._late = self._submission.call = NamedLater(self._submission.call)
+        self._given = tuple(self._given) if isinstance(self._given, (list, tuple)) else ()
+        self._late = NamedLater(self._call)
+        self._submission.call = self._late
         return True
 
     def named(self, job_id: str) -> bool:
@@ -45,30 +48,41 @@ class ForwardedCall:
         self._late.is_named = True
         return True
 
+    def give_up(self) -> None:
+        """Tell no more of the inner job, and the failure of the call at once."""
+        self._is_given_up = True
+        self._submission.call = self._call
+
     def around(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Report, run, report. `args` are those of the inner primitive: a list of coerced pubs."""
-        observer, submission = self._observer, self._submission
-        if args:
-            self._take(args[0])
-        observer.announce(submission)
+        if not self._is_given_up:
+            self._take(args[0] if args else ())
+            self._observer.announce(self._submission)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            observer.ended(submission, End(error=error))
+            self._ended(End(error=error))
             raise
-        observer.ended(submission, End(result=result))
+        self._ended(End(result=result))
         return result
+
+    def _ended(self, end: End) -> None:
+        if not self._is_given_up:
+            self._observer.ended(self._submission, end)
 
     def _take(self, pubs: Any) -> None:
         observer, submission = self._observer, self._submission
         try:
-            try:
-                origins = origins_of(self._given, observer.sources)
-            except Exception:  # noqa: BLE001 - pubs of the user's own shape, which the SDK took: no sources
-                origins = [Origin(id(pub.circuit), None) for pub in pubs]
-            submission.pubs = take_pubs(submission.kind, pubs, origins)
+            submission.pubs = take_pubs(submission.kind, pubs, self._origins(pubs))
         except Exception as error:  # noqa: BLE001 - ours, not the user's: counted; the job is reported without circuits
             observer.reports.failed("job.created", error)
+
+    def _origins(self, pubs: Any) -> list[Origin]:
+        try:
+            found = origins_of(self._given, self._observer.sources)
+        except Exception:  # noqa: BLE001 - pubs of the user's own shape, which the SDK took: no sources are known
+            found = []
+        return found if len(found) == len(pubs) else [Origin(id(pub.circuit), None) for pub in pubs]
 
 
 class NamedLater(Call):
@@ -87,8 +101,9 @@ class NamedLater(Call):
         super().tell(kind, partial(self._build, kind, build, size_bytes), size_bytes)
 
     def _build(self, kind: str, build: Build, size_bytes: int) -> Iterable[Item]:
-        if self.is_named or self._rounds <= 0:
+        if self.is_named:
             return build()
-        self._rounds -= 1
-        self.tell(kind, build, size_bytes)
+        if self._rounds > 0:
+            self._rounds -= 1
+            self.tell(kind, build, size_bytes)
         return ()

@@ -67,6 +67,11 @@ class RuntimeWay:
             return LocalExecutorJob(job, observer, submission)
         return watch(job, partial(observer.ended, submission))
 
+    def give_up(self, submission: Submission) -> None:
+        """Let go of an inner job that was submitted before `run` raised."""
+        if isinstance(submission.marker, ForwardedCall):
+            submission.marker.give_up()
+
     def _note(self, submission: Submission, primitive: Any, options: Mapping[str, Any]) -> None:
         service = submission.service
         service.mitigation = mitigation_of(primitive.options)

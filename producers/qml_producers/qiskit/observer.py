@@ -65,6 +65,8 @@ class Observer:
         try:
             job = run(*args, **kwargs)
         except Exception as error:
+            way.give_up(submission)
+            submission.marker = None
             self._refused(submission, error)
             raise
         finally:

@@ -30,6 +30,10 @@ class Way(Protocol):
         """Report the job that `run` returned; return what the user gets in its place."""
         ...
 
+    def give_up(self, submission: Submission) -> None:
+        """Take that `run` raised: there is no job. Never raises."""
+        ...
+
 
 class QiskitWay:
     """Primitives of Qiskit and Aer, whose jobs report themselves, and all that no other way takes."""
@@ -52,6 +56,9 @@ class QiskitWay:
         submission.job_id = job.job_id()
         self._observer.began(submission, pubs)
         return watch(job, partial(self._observer.ended, submission))
+
+    def give_up(self, submission: Submission) -> None:
+        """Do nothing: a local job that was submitted reports itself."""
 
 
 class LocalCall:

@@ -224,6 +224,13 @@ def test_a_primitive_of_the_users_own_class_is_watched_in_its_way(installed, eve
     assert isinstance(Mine(backend), BasePrimitiveV2)
 
 
+def test_pubs_in_a_container_of_the_users_own_are_a_job_without_sources(installed, events, kinds):
+    backend = quick("SamplerV2")
+    run(make("SamplerV2", backend), {"a": pub("SamplerV2", backend)}.values(), "SamplerV2").result()
+    assert kinds() == ["job.completed", "job.created", "shots.measured"]
+    assert events("job.created")[0].data.circuits[0].source_identity is None
+
+
 def test_a_job_is_told_by_the_id_that_the_user_knows_however_late_that_is_known(
     installed, recorder, events, monkeypatch
 ):
@@ -241,6 +248,22 @@ def test_a_job_is_told_by_the_id_that_the_user_knows_however_late_that_is_known(
     assert len(ended) == 1
     told = events("job.created", "job.completed", "shots.measured")
     assert [event.data.job_id for event in told] == [job.job_id()] * 3
+
+
+def test_a_call_that_raises_after_the_inner_job_was_submitted_has_failed(installed, events, kinds, monkeypatch):
+    backend = quick("SamplerV2")
+
+    def broken(*_args, **_options):
+        raise LookupError("planted")
+
+    monkeypatch.setattr(LocalRuntimeJob, "__init__", broken)
+    monkeypatch.setattr("qml_producers.ibm.local._MOST_ROUNDS", 1)
+    with pytest.raises(LookupError, match="planted"):
+        run(make("SamplerV2", backend), [pub("SamplerV2", backend)], "SamplerV2")
+    (failed,) = events("job.failed")
+    assert failed.data.failure.code == "LookupError"
+    for _ in range(3):
+        assert kinds() == ["job.failed"]
 
 
 def test_watching_adds_no_warning(watching):
