@@ -37,7 +37,7 @@ Sizes = tuple[int, int]
 
 _NEVER: tuple[float, ...] = (float("inf"),) * 3
 
-SMALL, LARGE = (40, 10), (10, 5)
+SMALL, LARGE = (100, 10), (10, 5)
 CALLER_BAR, PROCESS_BAR, LARGE_BAR = 60.0, 400.0, 5000.0
 
 
