@@ -4,6 +4,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from qml_producers.observing.observers import Observers
+
 if TYPE_CHECKING:
     from qml_producers.braket.observer import Observer
     from quantum_mlops.sdk.instrumentation import Canary
@@ -17,13 +19,13 @@ class BraketInstrumentation:
     modules = ("braket.aws", "braket.devices.local_simulator", "braket.jobs.metrics")
 
     def __init__(self) -> None:
-        self._observers: dict[int, Observer] = {}
+        self._observers = Observers(_observe)
 
     def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Wrap the methods of one module; return the undo."""
         from qml_producers.braket.hooks import install  # noqa: PLC0415 - loads Braket
 
-        return install(self._observer(recorder), module)
+        return install(self._observers.of(recorder), module)
 
     def make_canary(
         self,
@@ -40,12 +42,10 @@ class BraketInstrumentation:
         """Return an observed stand-in for a device, without patching; None where it is none."""
         from qml_producers.braket.wrapper import wrap_device  # noqa: PLC0415
 
-        return wrap_device(primitive, self._observer(recorder))
+        return wrap_device(primitive, self._observers.of(recorder))
 
-    def _observer(self, recorder: "Recorder") -> "Observer":
-        from qml_producers.braket.observer import Observer  # noqa: PLC0415
 
-        known = self._observers.get(id(recorder))
-        if known is None or known.recorder is not recorder:
-            known = self._observers[id(recorder)] = Observer(recorder)
-        return known
+def _observe(recorder: "Recorder") -> "Observer":
+    from qml_producers.braket.observer import Observer  # noqa: PLC0415 - loads the SDK
+
+    return Observer(recorder)

@@ -4,17 +4,16 @@ A simulator's `run` is watched in place. A device's tasks are watched through th
 `run_batch` return reads its own answers and its own result, and the SDK's tracker tells of its creation.
 """
 
-import copy
 import types
 from collections.abc import Callable
 from typing import Any
 
-import wrapt
 from braket.devices import LocalSimulator
 
 from qml_producers.braket.observer import Creating, Observer
 from qml_producers.braket.simulations import Asked, pairs_of
 from qml_producers.observing.nesting import INSIDE
+from qml_producers.observing.proxy import Watched
 
 _RUN = (
     "task_specification",
@@ -28,12 +27,8 @@ _AWS_DEVICE = ("braket.aws.aws_device", "AwsDevice")  # by name: importing it ta
 _BATCH = ("task_specifications", "s3_destination_folder", "shots")
 
 
-class WatchedSimulator(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
+class WatchedSimulator(Watched):
     """A local simulator whose `run` and `run_batch` are observed; in everything else it is the wrapped one."""
-
-    def __init__(self, simulator: Any, observer: Observer) -> None:
-        super().__init__(simulator)
-        self._self_observer = observer
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run as the wrapped simulator does."""
@@ -42,18 +37,6 @@ class WatchedSimulator(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic 
     def run_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Run as the wrapped simulator does."""
         return self._self_observer.simulations.run_batch(self.__wrapped__.run_batch, self.__wrapped__, args, kwargs)
-
-    def __copy__(self) -> Any:
-        return type(self)(copy.copy(self.__wrapped__), self._self_observer)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return type(self)(copy.deepcopy(self.__wrapped__, memo), self._self_observer)
-
-    def __reduce__(self) -> Any:
-        return self.__wrapped__.__reduce__()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__wrapped__.__reduce_ex__(protocol)
 
 
 class WatchedDevice(WatchedSimulator):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from qml_producers.observing.observers import Observers
+
 if TYPE_CHECKING:
     from qml_producers.ionq.observer import Observer
     from quantum_mlops.sdk.recorder import Recorder
@@ -16,13 +18,13 @@ class IonqInstrumentation:
     modules = ("qiskit_ionq",)
 
     def __init__(self) -> None:
-        self._observers: dict[int, Observer] = {}
+        self._observers = Observers(_observe)
 
     def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Wrap the methods of qiskit_ionq; return the undo."""
         from qml_producers.ionq.hooks import install  # noqa: PLC0415 - loads Qiskit
 
-        return install(self._observer(recorder), module)
+        return install(self._observers.of(recorder), module)
 
     def make_canary(self, recorder: "Recorder", circuit: object, every: int, shots: int, name: str | None) -> None:
         """Return None: a canary runs on a sampler."""
@@ -33,12 +35,10 @@ class IonqInstrumentation:
             return None
         from qml_producers.ionq.wrapper import wrap_backend  # noqa: PLC0415
 
-        return wrap_backend(primitive, self._observer(recorder))
+        return wrap_backend(primitive, self._observers.of(recorder))
 
-    def _observer(self, recorder: "Recorder") -> "Observer":
-        from qml_producers.ionq.observer import Observer  # noqa: PLC0415
 
-        known = self._observers.get(id(recorder))
-        if known is None or known.recorder is not recorder:
-            known = self._observers[id(recorder)] = Observer(recorder)
-        return known
+def _observe(recorder: "Recorder") -> "Observer":
+    from qml_producers.ionq.observer import Observer  # noqa: PLC0415 - loads the SDK
+
+    return Observer(recorder)

@@ -1,35 +1,14 @@
 """Explicit wrappers, for those who do not want `autolog` to patch classes."""
 
-import copy
 from typing import Any
 
-import wrapt
 from qiskit_ionq.ionq_backend import IonQBackend
 
 from qml_producers.ionq.observer import Observer
+from qml_producers.observing.proxy import Watched
 
 
-class _Watched(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
-    """In all but what is observed the wrapped object, `isinstance` included. It pickles and copies as that."""
-
-    def __init__(self, wrapped: Any, observer: Observer) -> None:
-        super().__init__(wrapped)
-        self._self_observer = observer
-
-    def __copy__(self) -> Any:
-        return type(self)(copy.copy(self.__wrapped__), self._self_observer)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return type(self)(copy.deepcopy(self.__wrapped__, memo), self._self_observer)
-
-    def __reduce__(self) -> Any:
-        return self.__wrapped__.__reduce__()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__wrapped__.__reduce_ex__(protocol)
-
-
-class WatchedClient(_Watched):
+class WatchedClient(Watched):
     """A client whose looks at jobs are observed."""
 
     def retrieve_job(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +24,7 @@ class WatchedClient(_Watched):
         return document
 
 
-class WatchedJob(_Watched):
+class WatchedJob(Watched):
     """A job whose results are observed."""
 
     def result(self, *args: Any, **kwargs: Any) -> Any:
@@ -67,7 +46,7 @@ class WatchedJob(_Watched):
         return type(self.__wrapped__).get_memory(self, *args, **kwargs)
 
 
-class WatchedBackend(_Watched):
+class WatchedBackend(Watched):
     """A backend whose `run` is observed."""
 
     def run(self, *args: Any, **kwargs: Any) -> Any:

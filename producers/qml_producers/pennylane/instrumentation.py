@@ -4,6 +4,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from qml_producers.observing.observers import Observers
+
 if TYPE_CHECKING:
     from qml_producers.pennylane.observer import Observer
     from quantum_mlops.sdk.recorder import Recorder
@@ -16,13 +18,13 @@ class PennylaneInstrumentation:
     modules = ("pennylane", "braket.aws", "pennylane_ionq.api_client")
 
     def __init__(self) -> None:
-        self._observers: dict[int, Observer] = {}
+        self._observers = Observers(_observe)
 
     def install(self, recorder: "Recorder", module: ModuleType) -> Callable[[], None]:
         """Wrap the methods of one module; return the undo."""
         from qml_producers.pennylane.hooks import install  # noqa: PLC0415 - loads PennyLane
 
-        return install(self._observer(recorder), module)
+        return install(self._observers.of(recorder), module)
 
     def make_canary(
         self,
@@ -39,12 +41,10 @@ class PennylaneInstrumentation:
         """Return an observed stand-in for a device or a QNode, without patching; None where it is neither."""
         from qml_producers.pennylane.wrapper import wrap_device  # noqa: PLC0415
 
-        return wrap_device(primitive, self._observer(recorder))
+        return wrap_device(primitive, self._observers.of(recorder))
 
-    def _observer(self, recorder: "Recorder") -> "Observer":
-        from qml_producers.pennylane.observer import Observer  # noqa: PLC0415
 
-        known = self._observers.get(id(recorder))
-        if known is None or known.recorder is not recorder:
-            known = self._observers[id(recorder)] = Observer(recorder)
-        return known
+def _observe(recorder: "Recorder") -> "Observer":
+    from qml_producers.pennylane.observer import Observer  # noqa: PLC0415 - loads the SDK
+
+    return Observer(recorder)

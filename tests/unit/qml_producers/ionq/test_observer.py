@@ -326,8 +326,8 @@ def test_a_transpiled_circuit_names_its_source(recorder, qpu, ghz, events):
 
 def test_a_job_of_another_process_is_not_told(cloud, simulator, ghz, installed, recorder, instrumentation, events):
     stranger = simulator.run(ghz, shots=20)
-    instrumentation._observer(recorder).submissions.forget(
-        instrumentation._observer(recorder).submissions.of(stranger.job_id())
+    instrumentation._observers.of(recorder).submissions.forget(
+        instrumentation._observers.of(recorder).submissions.of(stranger.job_id())
     )
     simulator.retrieve_job(stranger.job_id()).result()
 
