@@ -13,8 +13,9 @@ from typing import Any
 from qiskit.primitives import PrimitiveResult
 
 from qml_producers.ibm.life import Life
+from qml_producers.observing.proxy import Proxy
 from qml_producers.qiskit.captures import Submission
-from qml_producers.qiskit.jobs import End, JobProxy
+from qml_producers.qiskit.jobs import End
 from qml_producers.qiskit.observer import Observer
 
 Report = Callable[[BaseException], None]
@@ -30,7 +31,7 @@ def _through(name: str) -> Callable[..., Any]:
     return method
 
 
-class ServiceJob(JobProxy):
+class ServiceJob(Proxy):
     """A job of IBM's service."""
 
     def __init__(self, job: Any, life: Life, report: Report) -> None:
@@ -84,7 +85,7 @@ class ServiceJob(JobProxy):
             self._self_report(error)
 
 
-class LocalExecutorJob(JobProxy):
+class LocalExecutorJob(Proxy):
     """A local job of the executor-based primitives."""
 
     def __init__(self, job: Any, observer: Observer, submission: Submission) -> None:

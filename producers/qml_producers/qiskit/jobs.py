@@ -5,13 +5,11 @@ calls back; the rest are handed out as a proxy that reports when the user calls 
 our own account: some may be read only once.
 """
 
-import copy
 import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import wrapt
-
+from qml_producers.observing.proxy import Proxy
 from quantum_mlops.events import Failure
 
 
@@ -43,26 +41,7 @@ def watch(job: Any, on_end: OnEnd) -> Any:
     return job
 
 
-class JobProxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt 2 only
-    """In the place of a job: it is one for `isinstance`, and pickles and copies as the job that it wraps."""
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-    def __copy__(self) -> Any:
-        return copy.copy(self.__wrapped__)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return copy.deepcopy(self.__wrapped__, memo)
-
-    def __reduce__(self) -> Any:
-        return self.__wrapped__.__reduce__()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__wrapped__.__reduce_ex__(protocol)
-
-
-class WatchedJob(JobProxy):
+class WatchedJob(Proxy):
     """A job whose first `result()` is reported."""
 
     def __init__(self, job: Any, on_end: OnEnd) -> None:
