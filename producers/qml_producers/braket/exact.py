@@ -12,7 +12,7 @@ import numpy as np
 
 from qml_producers.braket.circuits import CircuitFacts
 from qml_producers.braket.operations import values_of
-from qml_producers.qiskit.expectations import expectations, observables_label
+from qml_producers.observing.expectations import expectations, observables_label
 from quantum_mlops.circuits import parameters_digest
 
 _PAULIS = {"x": "X", "y": "Y", "z": "Z", "i": "I"}

@@ -13,7 +13,7 @@ from braket.circuits import FreeParameterExpression, Gate, Instruction, Noise
 from braket.circuits.compiler_directive import CompilerDirective
 from braket.circuits.measure import Measure
 
-from qml_producers.braket.matrices import matrix_digest
+from qml_producers.observing.matrices import matrix_digest
 from quantum_mlops.circuits import Number, Operation, expression, symbol
 from quantum_mlops.codec import digest
 

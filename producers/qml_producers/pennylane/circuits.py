@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.measurements import ExpectationMP
 
+from qml_producers.observing.expectations import observables_label
 from qml_producers.pennylane.captures import CapturedTape
 from qml_producers.pennylane.observables import pauli_terms, word_weight
 from qml_producers.pennylane.operations import TapeReader
 from qml_producers.pennylane.tapes import all_wires, is_readout, is_sampled, qubits_of
-from qml_producers.qiskit.expectations import observables_label
 from quantum_mlops.circuits import Operation, depth, identity_of_form, normal_form, parameters_digest
 from quantum_mlops.events import Circuit
 

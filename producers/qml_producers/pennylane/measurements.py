@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.measurements import CountsMP, ExpectationMP
 
+from qml_producers.observing.expectations import expectations
 from qml_producers.observing.outcomes import Rows, pack
 from qml_producers.pennylane.captures import Bits, CapturedTape
 from qml_producers.pennylane.circuits import TapeFacts
-from qml_producers.qiskit.expectations import expectations
 from quantum_mlops.events import Outcomes, Register, ShotStatistics
 
 Part = dict[str, Any]  # the fields of one event

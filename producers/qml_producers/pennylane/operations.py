@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pennylane.ops import Adjoint, Controlled, Pow
 from pennylane.ops.op_math import Conditional
 
+from qml_producers.observing.matrices import matrix_digest
 from qml_producers.pennylane.gates import (
     ANGLES,
     NAMES,
@@ -28,7 +29,7 @@ from qml_producers.pennylane.gates import (
 )
 from qml_producers.pennylane.settings import setting_text
 from qml_producers.pennylane.tapes import labels_of
-from qml_producers.pennylane.values import Plain, matrix_digest
+from qml_producers.pennylane.values import Plain
 from quantum_mlops.circuits import Operation, symbol
 
 _MOST_BRANCHES = 10  # bits of a condition that is told as a table

@@ -7,7 +7,7 @@ import numpy as np
 from pennylane.operation import Operator
 from pennylane.wires import Wires
 
-from qml_producers.pennylane.values import matrix_digest
+from qml_producers.observing.matrices import matrix_digest
 from quantum_mlops.circuits.normal_form import rounded
 
 

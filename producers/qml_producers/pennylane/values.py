@@ -11,7 +11,7 @@ import numpy as np
 from autograd.tracer import Box
 from numpy.typing import NDArray
 
-from quantum_mlops.circuits import Number, parameters_digest
+from quantum_mlops.circuits import Number
 
 Plain = Number | NDArray[Any] | None
 """A number, a copy of an array, or None where there is no value."""
@@ -39,15 +39,6 @@ def plain(value: Any) -> Plain:
     if isinstance(value, (list, tuple)):
         return _array(np.array(value))
     return None if value is None or isinstance(value, str) else _foreign(value)
-
-
-def matrix_digest(matrix: NDArray[Any]) -> str:
-    """Return a text for the entries of an array: its shape and the parameters digest of real and imaginary parts.
-
-    The same text as of a matrix in a circuit of Qiskit's.
-    """
-    flat = np.ascontiguousarray(matrix, dtype=np.complex128).view(np.float64).ravel()
-    return f"{'x'.join(map(str, matrix.shape))}:{parameters_digest(flat.tolist())}"
 
 
 def _array(value: NDArray[Any]) -> Plain:

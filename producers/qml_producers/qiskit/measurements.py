@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from qml_producers.calibrations.in_force import Executed, footprint_in_force
+from qml_producers.observing.expectations import expectations, observables_label
 from qml_producers.observing.outcomes import join_registers, pack, pool
 from qml_producers.qiskit.captures import CapturedPub, CapturedResult, Submission
 from qml_producers.qiskit.circuits import CircuitReader
-from qml_producers.qiskit.expectations import expectations, observables_label
 from qml_producers.qiskit.footprint import union
 from qml_producers.qiskit.snapshots import Backends, Calibration
 from qml_producers.qiskit.told import ToldCalibrations

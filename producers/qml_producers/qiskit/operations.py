@@ -23,7 +23,8 @@ from qiskit.circuit import (
 )
 from qiskit.circuit.library import get_standard_gate_name_mapping
 
-from quantum_mlops.circuits import Number, Operation, expression, identity, parameters_digest, symbol
+from qml_producers.observing.matrices import matrix_digest
+from quantum_mlops.circuits import Number, Operation, expression, identity, symbol
 
 Value = Number | str
 Positions = Mapping[Any, int]
@@ -185,12 +186,6 @@ class _Reader:
 
 def _label(label: Any) -> str:
     return "default" if label is CASE_DEFAULT else str(int(label))
-
-
-def matrix_digest(matrix: np.ndarray[Any, Any]) -> str:
-    """Return a text for the entries of an array: its shape and the parameters digest of real and imaginary parts."""
-    flat = np.ascontiguousarray(matrix, dtype=np.complex128).view(np.float64).ravel()
-    return f"{'x'.join(map(str, matrix.shape))}:{parameters_digest(flat.tolist())}"
 
 
 def _legacy_condition(instruction: CircuitInstruction) -> Any:

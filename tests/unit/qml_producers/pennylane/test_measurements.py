@@ -6,10 +6,10 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
+from qml_producers.observing.expectations import observables_label
 from qml_producers.pennylane.captures import capture_result, capture_tapes
 from qml_producers.pennylane.circuits import read_tape
 from qml_producers.pennylane.measurements import measured_parts
-from qml_producers.qiskit.expectations import observables_label
 from quantum_mlops.circuits import parameters_digest
 
 FLIPPED = [qml.X(0), qml.H(2)]  # wire 0 is 1, wire 1 is 0, wire 2 is either

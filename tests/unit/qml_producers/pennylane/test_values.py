@@ -7,7 +7,8 @@ from pennylane import numpy as pnp
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import UnitaryGate
 
-from qml_producers.pennylane.values import matrix_digest, plain
+from qml_producers.observing.matrices import matrix_digest
+from qml_producers.pennylane.values import plain
 from qml_producers.qiskit import operations
 
 

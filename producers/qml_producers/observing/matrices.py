@@ -1,4 +1,4 @@
-"""A text for the entries of a matrix, the same as the Qiskit instrumentation gives a unitary."""
+"""A text for the entries of a matrix, the same from every SDK: what a unitary is in a circuit's identity."""
 
 from typing import Any
 

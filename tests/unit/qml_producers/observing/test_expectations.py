@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from qiskit.primitives.containers.observables_array import ObservablesArray
 
-from qml_producers.qiskit.expectations import expectations, observables_label
+from qml_producers.observing.expectations import expectations, observables_label
 from quantum_mlops.codec import encode_data
 
 
