@@ -12,7 +12,7 @@ from qml_daemon.calibrations.interval import seconds_between
 from qml_daemon.calibrations.outlet import CalibrationOutlet, new_nonce
 from qml_daemon.calibrations.poller import CalibrationPoller, Devices, Look, Parts
 from qml_daemon.calibrations.told import ToldFile
-from qml_daemon.following.doors import find_doors, known_providers
+from qml_daemon.following.doors import find_doors, find_offered, known_providers
 from quantum_mlops.clock import SECOND, system_clock
 from quantum_mlops.config.duration import parse_duration
 from quantum_mlops.config.keys import suggest
@@ -81,5 +81,10 @@ def _devices(config: Config, settings: Settings, wish: Wish) -> Callable[[], Dev
     if wish.backends:
         named = {(provider, one): [settings.project] for provider in wish.providers or () for one in wish.backends}
         return named.copy
-    found = devices_of_views(config.state_dir)
-    return found if wish.project is None else lambda: {device: [settings.project] for device in found()}
+    found, offers = devices_of_views(config.state_dir), find_offered(known_providers())
+
+    def of_services() -> Devices:
+        devices = {device: projects for device, projects in found().items() if offers(*device)}
+        return devices if wish.project is None else {device: [settings.project] for device in devices}
+
+    return of_services

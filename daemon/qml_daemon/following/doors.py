@@ -10,6 +10,9 @@ from quantum_mlops.config.keys import suggest
 from quantum_mlops.config.sections import Sections
 from quantum_mlops.errors import ConfigError
 
+Offers = Callable[[str, str], bool]
+"""Whether a provider's service has a backend of that name, as far as its door can tell without asking."""
+
 OpenDoor = Callable[[], Door]
 """Opens one provider's door; raises ConfigError with the mend."""
 
@@ -30,8 +33,7 @@ def find_doors(
 
 def find_served(providers: Iterable[str]) -> Serves:
     """Return what tells the jobs of services from those of simulators in their SDKs, as far as doors can tell."""
-    kinds = {entry.name: _serves_of(entry) for entry in entry_points(group=GROUP)}
-    tell = {name: kinds[name] for name in providers if kinds.get(name) is not None}
+    tell = _words_of(providers, "serves")
 
     def serves(provider: str, job: Asked) -> bool:
         known = tell.get(provider)
@@ -40,11 +42,30 @@ def find_served(providers: Iterable[str]) -> Serves:
     return serves
 
 
-def _serves_of(entry: EntryPoint) -> Callable[[Asked], bool] | None:
+def find_offered(providers: Iterable[str]) -> Offers:
+    """Return what tells the devices of services from simulators in their SDKs, as far as doors can tell."""
+    tell = _words_of(providers, "offers")
+
+    def offers(provider: str, backend: str) -> bool:
+        known = tell.get(provider)
+        return known is None or bool(known(backend))
+
+    return offers
+
+
+def _words_of(providers: Iterable[str], name: str) -> dict[str, Callable[..., bool]]:
+    """Return the static method of that name of each door that has it."""
+    wanted = set(providers)
+    kinds = {entry.name: _kind_of(entry) for entry in entry_points(group=GROUP) if entry.name in wanted}
+    return {provider: word for provider, kind in kinds.items() if (word := getattr(kind, name, None)) is not None}
+
+
+def _kind_of(entry: EntryPoint) -> object:
     try:
-        return getattr(entry.load(), "serves", None)
+        kind: object = entry.load()
     except (ImportError, AttributeError):  # opening it says why
         return None
+    return kind
 
 
 def open_door(entry: EntryPoint, environ: Mapping[str, str], timeout_seconds: float) -> Door:

@@ -72,6 +72,11 @@ class BraketDoor:
         """Return whether a job is a task of the service, and not of a simulator on the user's machine."""
         return ":quantum-task/" in job.job_id
 
+    @staticmethod
+    def offers(backend: str) -> bool:
+        """Return whether a backend is a device of the service, and not a simulator on the user's machine."""
+        return backend.startswith("arn:")
+
     def look(self, job: Asked) -> Sight:
         """Return what Amazon Braket says of a task. Raises RetryableError or PermanentError."""
         if not self.serves(job):

@@ -50,7 +50,8 @@ class Door(Protocol):
     """One provider. Blocks for at most `timeout_seconds` a call; for one thread.
 
     A class may have `serves(job: Asked) -> bool`, a static method that asks nobody: whether a job is one of the
-    service at all, and not of a simulator in the SDK. Without it all are.
+    service at all, and not of a simulator in the SDK. Without it all are. Likewise `offers(backend: str) -> bool`:
+    whether a backend of a job is a device of the service, whose calibration can be asked for.
     """
 
     provider: str

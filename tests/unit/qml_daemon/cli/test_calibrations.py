@@ -33,6 +33,10 @@ class FezDoor:
             raise ConfigError("ibm: no account; set QISKIT_IBM_TOKEN")
         return cls()
 
+    @staticmethod
+    def offers(backend):
+        return backend.startswith("ibm_")
+
     def calibration(self, backend):
         return [CalibrationColumn(name="t1", unit="s", wires=[[0]], values=[self.values], times=[1.0])]
 
@@ -148,7 +152,9 @@ def test_without_names_the_devices_are_those_on_which_jobs_of_the_log_ran(run, t
     assert (code, out) == (1, "")
     assert "no device to read; name one" in err
     log, views, follower = take_in(tmp_path)
-    for number, (provider, backend) in enumerate([("ibm", "ibm_fez"), ("qiskit_aer", "aer"), ("ibm", "ibm_torino")]):
+    for number, (provider, backend) in enumerate(
+        [("ibm", "ibm_fez"), ("qiskit_aer", "aer"), ("ibm", "ibm_torino"), ("ibm", "local")]
+    ):
         job = Job(job_id=f"j{number}", provider=provider, backend=backend)
         log.append(
             [

@@ -3,7 +3,7 @@
 import pytest
 
 from qml_daemon.configuration import read_config
-from qml_daemon.following.doors import find_doors, find_served, known_providers, open_door
+from qml_daemon.following.doors import find_doors, find_offered, find_served, known_providers, open_door
 from qml_daemon.following.process import build_process
 from qml_producers.observing.door import Asked
 from quantum_mlops.errors import ConfigError
@@ -63,6 +63,13 @@ def test_simulators_of_an_sdk_are_told_from_its_service():
     assert serves("braket", Asked(job_id="arn:aws:braket:us-east-1:1:quantum-task/7"))
     assert not serves("braket", Asked(job_id="0b9d2f0e-4b7c-4d57-b0ce-7a9d5a6ad0d1"))
     assert serves("ionq", Asked(job_id="anything"))
+
+
+def test_a_simulator_on_the_users_machine_is_no_device_of_a_service():
+    offers = find_offered(known_providers())
+    assert offers("braket", "arn:aws:braket:eu-north-1::device/qpu/iqm/Garnet")
+    assert not offers("braket", "braket_sv")
+    assert offers("ionq", "qpu.forte-1")
 
 
 def test_a_door_that_cannot_be_loaded_is_a_mistake_of_the_installation():
