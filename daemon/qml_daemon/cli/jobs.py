@@ -27,12 +27,14 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first: how they stand, where they ran, what they cost.
 
+    Times are UTC, when the log first saw a job. `9 x 1000 shots` are 9 executions of circuits with 1000 shots each.
+
     \b
     Examples:
       quantum-mlops jobs
       quantum-mlops jobs --backend ibm_hanoi --status failed
       quantum-mlops jobs --since 7d
-      quantum-mlops jobs --json | jq '.items[].cost_final'
+      quantum-mlops jobs --json | jq '.items[] | [.id, .queue_seconds, .qpu_seconds, .cost_final.amount]'
     """
     from qml_daemon.cli.listing import read_page
 
@@ -69,8 +71,24 @@ def _line(job: "Job") -> str:
         paint(safe(job.id), "bold"),
         safe(job.backend) if job.backend else "",
         f"run={safe(job.run)}" if job.run else "",
-        "" if job.shots_requested is None else f"{job.shots_requested} shots",
+        "" if job.step is None else f"step={job.step}",
+        _work(job),
+        _seconds("queue", job.queue_seconds),
+        _seconds("QPU", job.qpu_seconds),
         "" if cost is None else f"{cost.amount} {cost.currency}" + ("" if job.cost_final else " (not final)"),
         f"{safe(job.failure_code)}: {safe(job.failure_message or '')[:120]}" if job.failure_code else "",
+        *(paint(f"warning: {safe(word)}", "yellow") for word in job.warnings),
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _work(job: "Job") -> str:
+    """Return what is executed: `9 x 1000 shots`, as far as it is known."""
+    shots = job.shots_requested if job.shots_executed is None else job.shots_executed
+    if job.executions in {None, 1}:
+        return "" if shots is None else f"{shots} shots"
+    return f"{job.executions} executions" if shots is None else f"{job.executions} x {shots} shots"
+
+
+def _seconds(name: str, seconds: float | None) -> str:
+    return "" if seconds is None else f"{name} {seconds:.6g} s"

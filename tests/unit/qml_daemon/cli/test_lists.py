@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from qml_daemon.cli.jobs import _line
 from qml_daemon.follow import Follower
+from qml_daemon.query import resources
 from qml_daemon.views.projector import no_listener
 from qml_daemon.views.upkeep import Views
 from quantum_mlops.clock import DAY, SECOND, ManualClock
@@ -61,10 +64,27 @@ def test_jobs_are_listed_with_backend_cost_and_failure(run) -> None:
     code, out, _ = run("jobs", "-n", "1")
     assert code == 0
     assert out.splitlines() == [
-        "2026-11-20 12:00:00  failed     j2  ibm_osaka  run=r1  1517: no",
+        "2026-11-20 12:00:00  failed     j2  ibm_osaka  run=r1  step=2  1517: no",
         "1 job; there are more (--limit)",
     ]
-    assert "j1  ibm_hanoi  run=r1  1024 shots  1.50 USD (not final)" in run("jobs", "--backend", "ibm_hanoi")[1]
+    assert "j1  ibm_hanoi  run=r1  step=1  1024 shots  1.50 USD (not final)" in run("jobs", "--backend", "ibm_hanoi")[1]
+
+
+def test_a_jobs_line_says_executions_queue_device_seconds_and_warnings() -> None:
+    at = "2026-11-20T12:00:00Z"
+    facts = {
+        "executions": 9, "shots_requested": 1000, "queue_seconds": 5400.25, "qpu_seconds": 12.5,
+        "cost_final": Money(amount="0", currency="USD"), "warnings": ["BackendSamplerV2\x1b"],
+    }  # fmt: skip
+    job = resources.Job(
+        id="j", project="iris", status="completed", seen=at, changed=at, first_time=at, last_time=at, **facts
+    )
+    assert _line(job) == (
+        "2026-11-20 12:00:00  completed  j  9 x 1000 shots  queue 5400.25 s  QPU 12.5 s  0 USD"
+        "  warning: BackendSamplerV2?"
+    )
+    assert "  9 executions  " in _line(replace(job, shots_requested=None))
+    assert "  998 shots  " in _line(replace(job, executions=1, shots_executed=998))
 
 
 @pytest.mark.usefixtures("store")
