@@ -56,7 +56,14 @@ WATCHED: tuple[Metric, ...] = (
         "Final cost of jobs in units of the currency, where known; a bill lowered later is not taken off.",
         (*_JOB, "currency"),
     ),
-    _histogram("qml_job_queue_seconds", "From queued (or created) to started, by the provider's clock.", QUEUE_BUCKETS),
+    _counter(
+        "jobs", "qml_job_qpu_seconds_total", "Seconds on the device that providers told of jobs, where known.", _JOB
+    ),
+    _histogram(
+        "qml_job_queue_seconds",
+        "From queued (or created) to started, by the provider's clock where it tells them, else as it was seen.",
+        QUEUE_BUCKETS,
+    ),
     _histogram("qml_job_execution_seconds", "From started to ended, by the provider's clock.", EXECUTION_BUCKETS),
     _histogram("qml_job_duration_seconds", "From submission to result, by the emitter's clock.", EXECUTION_BUCKETS),
     _gauge("runs", "qml_runs_active", "Runs heard of in the last 5 minutes that have not ended.", ("project",)),

@@ -22,6 +22,7 @@ class _Seen(Struct, gc=False):
     statuses: int = 0
     counted: int = 0
     cost: dict[str, Decimal] | None = None
+    qpu_seconds: float = 0.0
 
 
 _QUEUE, _EXECUTION, _DURATION, _SHOTS, _EXECUTIONS = (1 << bit for bit in range(5))
@@ -57,6 +58,11 @@ class JobBook:
             self._count_work(seen, job, whose)
         if job.times is not None:
             self._time(seen, job.times)
+        if job.queue_seconds is not None and job.queue_seconds >= 0 and _first(seen, _QUEUE):
+            self._tally.observe("qml_job_queue_seconds", seen.backend, value=job.queue_seconds)
+        if job.qpu_seconds is not None and job.qpu_seconds > seen.qpu_seconds:
+            self._tally.add("qml_job_qpu_seconds_total", *whose, amount=job.qpu_seconds - seen.qpu_seconds)
+            seen.qpu_seconds = job.qpu_seconds
         if job.duration_seconds is not None and job.duration_seconds >= 0 and _first(seen, _DURATION):
             self._tally.observe("qml_job_duration_seconds", seen.backend, value=job.duration_seconds)
         if job.cost is not None and job.cost.final is not None:

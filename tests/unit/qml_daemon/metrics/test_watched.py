@@ -78,6 +78,22 @@ def test_the_figures_of_a_job_are_the_same_in_any_order_and_with_repeats(make_au
     assert audience.tell("qml_job_cost_total") == {(*WHOSE, "USD"): 1.6}
 
 
+def test_a_wait_that_was_seen_counts_once_where_the_provider_tells_no_times(make_audience):
+    audience = make_audience()
+    for short in ("job.running", "job.completed", "job.completed"):
+        audience.hear(short, job(queue_seconds=30.0))
+    audience.hear("job.running", job(job_id="j2", queue_seconds=-1.0))
+    assert audience.tell("qml_job_queue_seconds") == {("ibm_hanoi",): Distribution((0, 0, 1, 0, 0, 0, 0, 0), 30.0)}
+
+
+def test_seconds_on_the_device_count_once_and_are_corrected_upwards(make_audience):
+    audience = make_audience()
+    for seconds in (2.0, 2.0, 2.5, 1.0):
+        audience.hear("job.billed", job(qpu_seconds=seconds))
+    audience.hear("job.billed", job(job_id="j2", qpu_seconds=4.0))
+    assert audience.tell("qml_job_qpu_seconds_total") == {WHOSE: 6.5}
+
+
 def test_what_is_not_known_of_a_job_is_not_counted(make_audience):
     audience = make_audience()
     audience.hear("job.completed", job(shots_executed=1024, cost=Cost(estimated=Money(amount="3", currency="USD"))))
