@@ -1,11 +1,7 @@
 """Tasks on Amazon Braket, and batches on its local simulator, with every check of the conformance suite, against the API on this machine."""
 
-import asyncio
-import contextlib
 import functools
-import gc
 import os
-import warnings
 from collections import Counter
 from unittest import mock
 
@@ -29,13 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
 def _cloud():
     with BraketCloud() as cloud, mock.patch.dict(os.environ, cloud.environ()):
         yield
-    session.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with contextlib.suppress(RuntimeError):
-            asyncio.get_event_loop().close()
-        asyncio.set_event_loop(None)
-        gc.collect()
+        session.cache_clear()
 
 
 @functools.cache

@@ -5,6 +5,9 @@ import pytest
 from quantum_mlops.events import short_name
 from tests.golden.provider_jobs import PAGE, SHOTS, fields_of, page, record
 
+# boto3 and Braket leave sockets and event loops to the garbage collector; the stand-in collects them when it stops.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 CREATED = {
     "job_id", "provider", "backend", "provider_job_id", "shots_requested", "executions", "circuits.identity",
     "circuits.width", "circuits.depth", "circuits.two_qubit_gates", "circuits.gate_counts",

@@ -9,12 +9,16 @@ Tasks run for real on the SDK's own simulators. A `Script` says how the next tas
         AwsDevice(GARNET).run(Circuit().h(0), shots=100).result()
 """
 
+import asyncio
+import gc
 import json
 import sys
 import threading
 import time
 import uuid
+import warnings
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -139,6 +143,7 @@ class BraketCloud:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        _collect()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -293,6 +298,16 @@ def _fail_executables(document: dict[str, Any], number: int) -> None:
             "inputsIndex": results[index]["inputsIndex"],
             "failureMetadata": {"failureReason": "the device refused it", "retryable": True, "category": "DEVICE"},
         }
+
+
+def _collect() -> None:
+    """Close the event loop and collect the sockets that Braket leaves: else the warnings fail a later test of others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with suppress(RuntimeError):  # there is no loop
+            asyncio.get_event_loop().close()
+        asyncio.set_event_loop(None)
+        gc.collect()
 
 
 def _instant(when: datetime) -> str:

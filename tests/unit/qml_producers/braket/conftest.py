@@ -1,9 +1,5 @@
-import asyncio
-import contextlib
 import functools
-import gc
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 
 import braket.aws
@@ -67,17 +63,6 @@ def running() -> Iterator[BraketCloud]:
             patch.delenv(name, raising=False)
         patch.setenv("XDG_CONFIG_HOME", "/nonexistent")
         yield cloud
-    _collect()
-
-
-def _collect() -> None:
-    """Collect the sockets and event loops that boto3 and Braket leave open, where nobody minds the warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with contextlib.suppress(RuntimeError):  # there is no loop
-            asyncio.get_event_loop().close()
-        asyncio.set_event_loop(None)
-        gc.collect()
 
 
 @pytest.fixture

@@ -24,6 +24,9 @@ from qml_producers.qiskit.instrumentation import QiskitInstrumentation
 from tests.providers.braket import GARNET, SV1, BraketCloud
 from tests.providers.ionq import IonqCloud
 
+# boto3 and Braket leave sockets and event loops to the garbage collector; the stand-in collects them when it stops.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 LOCAL = "braket.local.qubit"
 
 
