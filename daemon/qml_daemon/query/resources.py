@@ -42,11 +42,12 @@ class Run(Struct, kw_only=True, omit_defaults=True):
 
 
 class Money(Struct, kw_only=True, omit_defaults=True):
-    """An amount as decimal text with its currency."""
+    """An amount as decimal text with its currency; by which price book, and where that has the price from."""
 
     amount: str
     currency: str
     price_version: str | None = None
+    source: str | None = None
 
 
 class Job(Struct, kw_only=True, omit_defaults=True):

@@ -114,7 +114,12 @@ def _cost(cost: Cost) -> dict[str, Any]:
     """Return each amount with its currency as one fact: the two must not come from two events."""
     told = {"cost_estimated": cost.estimated, "cost_reserved": cost.reserved, "cost_final": cost.final}
     return {
-        name: {"amount": money.amount, "currency": money.currency, "price_version": money.price_version}
+        name: {
+            "amount": money.amount,
+            "currency": money.currency,
+            "price_version": money.price_version,
+            "source": money.source,
+        }
         for name, money in told.items()
         if money is not None
     }

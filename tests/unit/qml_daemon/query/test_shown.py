@@ -20,7 +20,7 @@ from quantum_mlops.events import (
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-USD = Money(amount="1.75", currency="USD", price_version="contract 7")
+USD = Money(amount="1.75", currency="USD", price_version="contract 7", source="annex 2")
 WHOLE = Job(
     job_id="j-1",
     provider="ionq",
@@ -74,6 +74,7 @@ def test_each_field_of_a_job_is_shown():
         assert getattr(shown, name) == getattr(WHOLE, name), name
     assert (shown.calibration_id, shown.calibration_id_after) == ("k1:a", "k1:b")
     assert (shown.failure_code, shown.cost_final.amount, shown.circuits) == ("E", "1.75", 1)
+    assert (shown.cost_final.price_version, shown.cost_final.source) == ("contract 7", "annex 2")
 
 
 def test_a_later_event_without_warnings_takes_none_away():
