@@ -73,8 +73,8 @@ def _line(job: "Job") -> str:
         f"run={safe(job.run)}" if job.run else "",
         "" if job.step is None else f"step={job.step}",
         _work(job),
-        _seconds("queue", job.queue_seconds),
-        _seconds("QPU", job.qpu_seconds),
+        "" if job.queue_seconds is None else f"{job.queue_seconds:.6g} s in the queue",
+        "" if job.qpu_seconds is None else f"{job.qpu_seconds:.6g} s on the device",
         "" if cost is None else f"{cost.amount} {cost.currency}" + ("" if job.cost_final else " (not final)"),
         f"{safe(job.failure_code)}: {safe(job.failure_message or '')[:120]}" if job.failure_code else "",
         *(paint(f"warning: {safe(word)}", "yellow") for word in job.warnings),
@@ -88,7 +88,3 @@ def _work(job: "Job") -> str:
     if job.executions in {None, 1}:
         return "" if shots is None else f"{shots} shots"
     return f"{job.executions} executions" if shots is None else f"{job.executions} x {shots} shots"
-
-
-def _seconds(name: str, seconds: float | None) -> str:
-    return "" if seconds is None else f"{name} {seconds:.6g} s"

@@ -80,7 +80,7 @@ def test_a_jobs_line_says_executions_queue_device_seconds_and_warnings() -> None
         id="j", project="iris", status="completed", seen=at, changed=at, first_time=at, last_time=at, **facts
     )
     assert _line(job) == (
-        "2026-11-20 12:00:00  completed  j  9 x 1000 shots  queue 5400.25 s  QPU 12.5 s  0 USD"
+        "2026-11-20 12:00:00  completed  j  9 x 1000 shots  5400.25 s in the queue  12.5 s on the device  0 USD"
         "  warning: BackendSamplerV2?"
     )
     assert "  9 executions  " in _line(replace(job, shots_requested=None))
