@@ -138,7 +138,7 @@ def test_a_daemon_that_stopped_is_said(browser, tmp_path):
     context.close()
 
 
-def test_what_is_to_be_said_of_an_exporter_is_on_the_page(page, place):
+def test_what_is_to_be_said_of_an_exporter_and_of_the_follower_is_on_the_page(page, place):
     note = "run iris/r1 tracks at http://elsewhere:5000, the exporter sends to http://here:5000"
 
     def answer(route):
@@ -146,6 +146,7 @@ def test_what_is_to_be_said_of_an_exporter_is_on_the_page(page, place):
         body["remarks"] = [
             {"name": "mlflow", "verdict": "ok", "text": "http://here:5000: 0 records behind"},
             {"name": "mlflow", "verdict": "note", "text": note},
+            {"name": "follower", "verdict": "ok", "text": "2 open jobs"},
         ]
         route.fulfill(json=body)
 
@@ -153,6 +154,7 @@ def test_what_is_to_be_said_of_an_exporter_is_on_the_page(page, place):
     page.goto(place.address + "/")
     rows = page.locator("#lag dd")
     expect(page.locator("#lag dt", has_text="Exporter mlflow")).to_have_count(2)
+    expect(page.locator("#lag dt", has_text="Follower")).to_have_count(1)
     expect(rows.filter(has_text="0 records behind")).to_have_count(1)
     expect(rows.filter(has_text=note)).to_have_class("warning-text")
     assert page.errors == []

@@ -152,7 +152,7 @@ async function showService() {
     "Written": `${Math.max(0, Math.round(age))} s ago`,
   };
   const moods = { fail: "critical-text", note: "warning-text" };
-  const rows = Object.entries(facts).concat((status.remarks || []).map((one) => [`Exporter ${one.name}`, one.text, moods[one.verdict]]));
+  const rows = Object.entries(facts).concat((status.remarks || []).map((one) => [one.name === "follower" ? "Follower" : `Exporter ${one.name}`, one.text, moods[one.verdict]]));
   document.getElementById("lag").replaceChildren(...rows.flatMap(([name, text, mood]) => [make("dt", name), make("dd", text, mood)]));
 }
 
