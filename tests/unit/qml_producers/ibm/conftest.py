@@ -1,6 +1,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from unittest import mock
 
 import pytest
 import qiskit.primitives
@@ -25,20 +26,25 @@ Events = Callable[..., list[Event]]
 
 @pytest.fixture(scope="session")
 def connected():
-    """One cloud and one service of the SDK's for all tests."""
+    """One cloud, one service of the SDK's and one backend object, whose calibration was read, for all tests."""
     with IbmCloud() as cloud:
-        before = dict(os.environ)
-        os.environ.update(cloud.environ)
-        try:
-            yield cloud, cloud.service()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        with mock.patch.dict(os.environ, cloud.environ):
+            service = cloud.service()
+            backend = service.backend("ibm_hanoi")
+            assert backend.target
+        yield cloud, service, backend
+
+
+@pytest.fixture(autouse=True)
+def _environment(connected, monkeypatch):
+    """In force during these tests only: the process goes on with those of other folders."""
+    for name, value in connected[0].environ.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
 def cloud(connected) -> IbmCloud:
-    cloud, _ = connected
+    cloud = connected[0]
     cloud.requests.clear()
     cloud.faults.clear()
     cloud.default_script = JobScript()
@@ -54,10 +60,7 @@ def service(connected, cloud):
 
 @pytest.fixture(scope="session")
 def backend(connected):
-    """A backend object whose calibration was read."""
-    found = connected[1].backend("ibm_hanoi")
-    assert found.target
-    return found
+    return connected[2]
 
 
 @pytest.fixture(scope="session")
