@@ -297,7 +297,7 @@ class IbmCloud:
 
 
 def _is_end(status: str) -> bool:
-    return status.split()[0] in {"Completed", "Failed", "Cancelled"}
+    return status.split(maxsplit=1)[0] in {"Completed", "Failed", "Cancelled"}
 
 
 def _utc(instant: datetime) -> str:
@@ -447,6 +447,7 @@ _ROUTES: list[tuple[str, str, Any]] = [
 def _handler(cloud: IbmCloud) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)

@@ -286,6 +286,7 @@ class IonqCloud:
 class _Handler(BaseHTTPRequestHandler):
     service: IonqCloud
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
