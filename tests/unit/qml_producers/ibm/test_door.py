@@ -130,11 +130,12 @@ def test_the_queue_does_not_stand_in_the_way_of_the_status(cloud, door, submit):
 
 
 def test_a_service_that_does_not_answer_blocks_for_the_time_given(cloud, submit):
-    door = IbmDoor.open(os.environ, 0.3)
+    door = IbmDoor.open(os.environ, 20)
     asked = submit(JobScript())
     door.look(asked)
+    door._link._timeout_seconds = 0.3  # the connection was made at leisure
     cloud.faults.append(Fault("GET /jobs", latency_seconds=1.5))
-    with pytest.raises(RetryableError, match="no answer within|Read timed out|timed out"):
+    with pytest.raises(RetryableError, match="no answer within"):
         door.look(asked)
 
     def looked():
