@@ -1,4 +1,3 @@
-import os
 import threading
 
 import pytest
@@ -10,6 +9,7 @@ from quantum_mlops.sdk.recorder import Recorder
 from quantum_mlops.sdk.settings import Settings
 from quantum_mlops.sdk.step import Step, named, take_step
 from quantum_mlops.sdk.tally import Counts
+from quantum_mlops.testing.conformance.child import run_in_child
 
 
 @pytest.fixture
@@ -282,16 +282,38 @@ def test_a_run_that_begins_anew_counts_from_nought(recorder, step):
     run.end()
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_leaves_what_was_submitted_to_its_parent(recorder, step, spool, written):
     with recorder.run("r") as run, step():
         submit(run, 4)
-        child = os.fork()
-        if child == 0:
+
+        def go_on():
             run.steps.end()
             recorder.log_metrics({"child": 1.0})
             recorder.close()
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+
+        run_in_child(go_on)
     told = [data.values for _, data in metrics(written)]
     assert sorted(told, key=len) == [{"child": 1.0}, {"executions": 4.0, "jobs": 1.0}]
+
+
+@pytest.mark.parametrize("odd", ["epoch-1", 3.5, object(), -4])
+def test_what_the_user_sets_as_step_may_be_no_number(recorder, step, odd):
+    with recorder.run("r") as run:
+        step(loss=0.5)
+        run.step = odd
+        assert step(loss=0.4).number == 1
+        run.step = odd
+        with step() as begun:
+            assert begun.number == 2
+
+
+def test_a_gradient_that_is_gone_when_it_is_read_costs_the_gradient_alone(recorder, step, written, monkeypatch):
+    def gone(_gradient):
+        raise RuntimeError("Array has been deleted")
+
+    monkeypatch.setattr("quantum_mlops.sdk.step._statistics", gone)
+    with recorder.run("r"):
+        assert not step(loss=0.5, gradient=[1.0]).is_open
+    ((number, data),) = metrics(written)
+    assert (number, data.values["loss"], data.gradient) == (0, 0.5, None)
+    assert recorder.stats().reasons == {"invalid": 1}

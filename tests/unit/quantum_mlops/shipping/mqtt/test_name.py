@@ -1,8 +1,7 @@
 """What a client is called: stable over a folder, never the same for two at once."""
 
-import os
-
 from quantum_mlops.shipping.mqtt.name import ClientName
+from quantum_mlops.testing.conformance.child import run_in_child
 
 
 def test_the_next_start_over_a_folder_has_the_same_name_and_leaves_no_file(tmp_path):
@@ -32,11 +31,12 @@ def test_two_at_once_and_two_folders_have_different_names(tmp_path):
 def test_a_forked_child_leaves_the_parents_name_alone(tmp_path):
     parent = ClientName(tmp_path)
     name = parent.take()
-    child = os.fork()
-    if not child:
+
+    def take():
         parent.abandon()
-        os._exit(0 if ClientName(tmp_path).take() not in ("", name) else 1)
-    assert os.waitpid(child, 0)[1] == 0
+        return ClientName(tmp_path).take()
+
+    assert run_in_child(take) not in ("", name)
     assert ClientName(tmp_path).take() != name
     parent.release()
 
