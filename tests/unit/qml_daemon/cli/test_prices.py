@@ -1,7 +1,26 @@
 import json
+from datetime import datetime
+
+import pytest
+
+from qml_daemon import price_report
+from qml_daemon.cli import prices
 
 CEPHEUS = "arn:aws:braket:us-west-1::device/qpu/rigetti/Cepheus-1-108Q"
 OWN = 'name = "contract"\nversion = "2026"\n[[prices]]\nprovider = "ibm"\ndevices = ["ibm_*"]\ncurrency = "EUR"\neffective_from = 2026-01-01\nsecond = 1.37\n'
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch):
+    """The day on which the shipped books are of age, whatever day it is: they are warned of after 180 days."""
+
+    class Today(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 11, 21, tzinfo=tz)
+
+    monkeypatch.setattr(prices, "datetime", Today)
+    monkeypatch.setattr(price_report, "datetime", Today)
 
 
 def test_prices_are_listed_with_their_dates_and_books(run):
