@@ -77,11 +77,20 @@ class Steps:
         if step is not None:
             step.end()
 
-    def next(self, at: int | None) -> int:
-        """Return the number of the step at hand, or of the next where `run.step`, given as `at`, has ended."""
+    def next(self, at: object) -> int:
+        """Return the number of the step at hand, or of the next where `run.step`, given as `at`, has ended.
+
+        What the user set there may be no number: then it is the one after the last.
+        """
         if at is None:
             return 0
-        return at + 1 if at == self.ended else at
+        try:
+            number = operator.index(at)  # type: ignore[arg-type]  # as below
+        except Exception:  # noqa: BLE001 - anything of the user's; the events tell that it is none, and are counted
+            number = -1
+        if number < 0:
+            return 0 if self.ended is None else self.ended + 1
+        return number + 1 if number == self.ended else number
 
 
 class Step:
@@ -191,7 +200,12 @@ class Step:
             total = tally.total()
             theory = self.expected if self.expected is not None else total.expected or self.usual
             counts = counted_values(total, theory, is_watched=self.run.steps.counted)
-        statistics, unknown = _statistics(told.gradient)
+        statistics: GradientStatistics | None = None
+        unknown: dict[str, NonFinite] = {}
+        try:
+            statistics, unknown = _statistics(told.gradient)
+        except Exception as error:  # noqa: BLE001 - an array that was given away meanwhile: counted, the rest is told
+            self._recorder.report("invalid", _KIND, error)
         data = MetricLogged(values=counts | told.finite, nonfinite=told.nonfinite | unknown, gradient=statistics)
         return [Item(_KIND, data)] if data.values or data.nonfinite or statistics is not None else []
 
