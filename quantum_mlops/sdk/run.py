@@ -24,6 +24,7 @@ from quantum_mlops.events import Context, Failure, RunEnded, RunHeartbeat, RunSt
 from quantum_mlops.sdk.entry import Entry, Item
 from quantum_mlops.sdk.generator import span_async_generator, span_generator
 from quantum_mlops.sdk.notice import Notices, describe
+from quantum_mlops.sdk.redaction import message_of
 from quantum_mlops.sdk.software import code_version, sdk_versions
 from quantum_mlops.sdk.step import Steps
 from quantum_mlops.sdk.tracking import ADDRESS_TAG, find_mlflow_run, find_tracking_address
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 30.0
 _MAX_LABEL = 512
-_MAX_MESSAGE = 2000
 _CANCELLED = ("KeyboardInterrupt", "CancelledError", "GeneratorExit")
 
 Status = Literal["completed", "failed", "cancelled"]
@@ -305,12 +305,8 @@ def describe_end(error: BaseException | None) -> tuple[Status, Failure | None]:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "completed", None
     kind = type(error)
-    try:
-        message = str(error)[:_MAX_MESSAGE].encode(errors="replace").decode()
-    except Exception:  # noqa: BLE001 - a user's own __str__; the kind of error is known anyway
-        message = ""
     status: Status = "cancelled" if kind.__name__ in _CANCELLED else "failed"
-    return status, Failure(code=kind.__qualname__[:_MAX_LABEL], message=message)
+    return status, Failure(code=kind.__qualname__[:_MAX_LABEL], message=message_of(error))
 
 
 def _label(value: object) -> str:

@@ -355,3 +355,24 @@ def test_undoing_leaves_every_class_as_it_was(recorder, instrumentation):
     undo()
 
     assert now() == before
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_error_that_quotes_the_key_or_has_no_words_is_the_users_own(backend, ghz, events, monkeypatch):
+    class UntoldError(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    device = backend("ionq_qpu.forte-1")
+    for error in (ValueError("Invalid header value: 'apiKey 5f2c9ab1'"), UntoldError()):
+
+        def submit(*_args, error=error, **_kwargs):
+            raise error
+
+        monkeypatch.setattr(type(device.client), "submit_job", submit)
+        with pytest.raises(type(error)) as caught:
+            device.run(ghz)
+        assert caught.value is error
+    quoted, untold = [event.data.failure for event in events("job.failed")]
+    assert quoted.message == "Invalid header value: 'apiKey [redacted]'"
+    assert (untold.code, untold.message) == ("UntoldError", "")
