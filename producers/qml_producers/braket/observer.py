@@ -24,6 +24,7 @@ from qml_producers.braket.programs import copy_program, executions_of
 from qml_producers.braket.reader import Described, JobReader, failed
 from qml_producers.braket.simulations import Simulations
 from qml_producers.braket.tasks import Task, Tasks
+from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE, Call, Nested
 from qml_producers.observing.reports import Call as Reported
 from qml_producers.observing.reports import Reports
@@ -228,7 +229,7 @@ class Observer:
     def refused(self, call: Reported, job: Described, error: Exception) -> None:
         """Report a call that raised: there is no job, but the attempt failed."""
         job.job_id = job.job_id or uuid.uuid4().hex
-        call.tell("job.failed", partial(failed, job, call.seconds, error), _JOB_BYTES)
+        call.tell("job.failed", partial(failed, job, call.seconds, failure_of(error)), _JOB_BYTES)
 
     def _failed(self, kind: str, error: BaseException) -> None:
         self.reports.failed(kind, error)

@@ -34,7 +34,7 @@ _UNREAD = re.compile(
 
 @dataclass(slots=True)
 class Sent:
-    """One circuit as it was sent: a copy, a text, or neither. `facts` is filled in by the writer's thread.
+    """One circuit as it was sent: a copy, a text, or neither. The writer's thread makes `facts` of it and lets it go.
 
     `observables` are those that a program set measures after the circuit, `analog` makes the text of an analog program.
     """
@@ -94,7 +94,10 @@ class ProgramReader:
     def read(self, sent: Sent) -> CircuitFacts | None:
         """Return the facts of a circuit; None where nothing identifies it. Raises what a user's own gate raises."""
         if sent.facts is None:
-            sent.facts = self._read(sent)
+            try:
+                sent.facts = self._read(sent)
+            finally:  # a task may be known for days, its circuit need not
+                sent.copy = sent.observables = sent.source = sent.analog = None
         return sent.facts
 
     def _read(self, sent: Sent) -> CircuitFacts | None:

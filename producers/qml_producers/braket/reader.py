@@ -8,8 +8,7 @@ from qml_producers.braket.devices import Devices
 from qml_producers.braket.exact import expectation_parts
 from qml_producers.braket.measurements import CapturedResult, Part, parts_of
 from qml_producers.braket.programs import ProgramReader, Sent
-from qml_producers.observing.failures import failure_of
-from quantum_mlops.events import Circuit, Footprint, Job, ShotsMeasured
+from quantum_mlops.events import Circuit, Failure, Footprint, Job, ShotsMeasured
 from quantum_mlops.sdk.recorder import Item
 
 PROVIDER = "braket"
@@ -102,16 +101,16 @@ class JobReader:
         return Item("shots.measured", data)
 
 
-def failed(job: Described, seconds: float, error: BaseException) -> Iterator[Item]:
-    """Yield the event of a call that raised."""
+def failed(job: Described, seconds: float, failure: Failure | None) -> Iterator[Item]:
+    """Yield the event of a call that raised; without a failure the user interrupted it."""
     yield Item(
-        "job.failed",
+        "job.cancelled" if failure is None else "job.failed",
         Job(
             job_id=job.job_id,
             provider=PROVIDER,
             backend=job.backend,
             primitive=job.primitive,
             duration_seconds=seconds,
-            failure=failure_of(error),
+            failure=failure,
         ),
     )

@@ -4,7 +4,7 @@ The simulator names a task only when it is done, so the job has a name of ours a
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from braket.ir.openqasm import Program as OpenQasmProgram
 from qml_producers.braket.measurements import CapturedResult, copy_result
 from qml_producers.braket.programs import copy_program, executions_of
 from qml_producers.braket.reader import PROVIDER, Described, JobReader, failed
+from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE, NESTED
 from qml_producers.observing.reports import Call, Reports
 from quantum_mlops.events import Job
@@ -71,9 +72,11 @@ class Simulations:
         outside = INSIDE.set(NESTED)
         try:
             done = run(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
+            failure = None if isinstance(error, KeyboardInterrupt) else failure_of(error)
+            kind = "job.cancelled" if failure is None else "job.failed"
             for job in jobs:
-                call.tell("job.failed", partial(failed, job, call.seconds, error), _JOB_BYTES)
+                call.tell(kind, partial(failed, job, call.seconds, failure), _JOB_BYTES)
             raise
         finally:
             INSIDE.reset(outside)
@@ -160,6 +163,6 @@ def pairs_of(programs: Any, shots: Any, inputs: Any) -> list[Asked]:
         programs = [programs] * (len(inputs) if many else 1)
     if not isinstance(programs, (list, tuple)):
         return []
-    each_inputs = inputs if many else [inputs] * len(programs)
+    each_inputs = inputs if many else [inputs if isinstance(inputs, Mapping) else None] * len(programs)
     each_shots = shots if isinstance(shots, (list, tuple)) else [shots] * len(programs)
     return list(zip(programs, each_shots, each_inputs, strict=False))

@@ -102,6 +102,8 @@ class Tasks:
         task = self._known.get(arn)
         if task is None or next(task.results):
             return
+        if task.ended:  # and nothing is told of it any more
+            self._known.pop(arn, None)
         if captured.measured or captured.expected:
             self._tell(
                 task, "shots.measured", partial(self._measured, task, captured), captured.size_bytes + _JOB_BYTES

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from qml_producers.observing.failures import failure_of
 from qml_producers.pennylane.captures import Execution
 from qml_producers.pennylane.circuits import TapeFacts, read_tape
 from qml_producers.pennylane.costs import cost_in
 from qml_producers.pennylane.measurements import measured_parts
-from quantum_mlops.events import Circuit, Job, ShotsMeasured
+from quantum_mlops.events import Circuit, Failure, Job, ShotsMeasured
 
 MAX_PARTS = 256  # events of one job, and tapes of it that are read
 _MAX_CIRCUITS = 64  # described in one job event
@@ -61,8 +60,8 @@ class JobReader:
             cost=cost_in(execution, self.describe(execution), "completed"),
         )
 
-    def failed(self, execution: Execution, seconds: float, error: BaseException | None) -> Job:
-        """Return the data of `job.failed`, or of `job.cancelled` where there is no error."""
+    def failed(self, execution: Execution, seconds: float, failure: Failure | None) -> Job:
+        """Return the data of `job.failed`, or of `job.cancelled` where there is no failure."""
         return Job(
             job_id=execution.job_id,
             provider=execution.target.provider,
@@ -70,7 +69,7 @@ class JobReader:
             provider_job_id=_provider_job(execution),
             primitive=execution.method,
             duration_seconds=seconds,
-            failure=None if error is None else failure_of(error),
+            failure=failure,
         )
 
     def measured(self, execution: Execution, results: Sequence[Sequence[Sequence[Any]]]) -> Iterator[ShotsMeasured]:

@@ -12,6 +12,7 @@ from typing import Any
 from pennylane.devices import ExecutionConfig
 from pennylane.tape import QuantumScript
 
+from qml_producers.observing.failures import failure_of
 from qml_producers.observing.nesting import INSIDE
 from qml_producers.observing.reports import Call, Reports
 from qml_producers.pennylane.captures import (
@@ -27,6 +28,7 @@ from qml_producers.pennylane.methods import METHODS, gradient_method_of
 from qml_producers.pennylane.nested import DeviceCall
 from qml_producers.pennylane.providers import target_of, tasks_of
 from qml_producers.pennylane.values import MOST_BYTES
+from quantum_mlops.events import Failure
 from quantum_mlops.sdk.recorder import Item, Recorder
 
 Method = Callable[..., Any]
@@ -132,15 +134,17 @@ class Observer:
     def _results(self, execution: Execution, circuits: Any, result: Any) -> list[list[list[Any]]]:
         found = result[0] if METHODS[execution.method].derivatives else result
         batch: Sequence[Any] = [found] if isinstance(circuits, QuantumScript) else found
+        if hasattr(batch, "__next__"):
+            raise TypeError("a device that returns an iterator: its results are the user's to take")
         return [capture_result(tape, each) for tape, each in zip(execution.tapes, batch, strict=True)]
 
     def _failed(self, execution: Execution | None, call: DeviceCall, error: BaseException) -> None:
         if execution is None:
             return
         execution.inner = call.inner
-        cancelled = isinstance(error, KeyboardInterrupt)
-        build = partial(self._refused, execution, execution.call.seconds, None if cancelled else error)
-        execution.call.tell("job.cancelled" if cancelled else "job.failed", build, ENTRY_BYTES)
+        failure = None if isinstance(error, KeyboardInterrupt) else failure_of(error)
+        build = partial(self._refused, execution, execution.call.seconds, failure)
+        execution.call.tell("job.cancelled" if failure is None else "job.failed", build, ENTRY_BYTES)
 
     def _created(self, execution: Execution) -> Iterator[Item]:
         yield Item("job.created", self._reader.created(execution))
@@ -153,8 +157,9 @@ class Observer:
         for measured in self._reader.measured(execution, results):
             yield Item("shots.measured", measured)
 
-    def _refused(self, execution: Execution, seconds: float, error: BaseException | None) -> Iterator[Item]:
-        yield Item("job.cancelled" if error is None else "job.failed", self._reader.failed(execution, seconds, error))
+    def _refused(self, execution: Execution, seconds: float, failure: Failure | None) -> Iterator[Item]:
+        kind = "job.cancelled" if failure is None else "job.failed"
+        yield Item(kind, self._reader.failed(execution, seconds, failure))
 
 
 def _is_empty(circuits: Any) -> bool:

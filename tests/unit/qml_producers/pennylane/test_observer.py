@@ -104,3 +104,18 @@ def test_a_state_too_large_to_copy_is_a_symbol(installed, events):
 def test_a_batch_of_nothing_is_no_job(installed, events):
     assert list(qml.device("default.qubit", wires=1).execute(())) == []
     assert events("job.created", "job.completed") == []
+
+
+def test_a_device_that_returns_an_iterator_leaves_it_to_the_user(recorder, instrumentation, events):
+    class Lazy(qml.devices.DefaultQubit):
+        def execute(self, circuits, execution_config=None):
+            return iter([0.5 for _ in circuits])
+
+    undo = instrumentation.install(recorder, qml)
+    try:
+        results = Lazy(wires=1).execute([qml.tape.QuantumScript([qml.X(0)], [qml.expval(qml.Z(0))])])
+    finally:
+        undo()
+    assert list(results) == [0.5]
+    assert len(events("job.completed")) == 1
+    assert recorder.stats().reasons == {"instrumentation_failed": 1}
