@@ -72,10 +72,7 @@ class Descent:
 
     def heard(self, values: Mapping[str, Any]) -> None:
         """Note what the user logs: a loss of the user's own stands for that of the iteration."""
-        if self._recorder.current_run() is self._run and any(
-            word in str(name).lower() for name in values for word in _LOSSES
-        ):
-            self._told_loss = True
+        self._guard(self._heard, values)
 
     def evaluating(self, point: Any) -> Any:
         """The function is about to be evaluated; return what `evaluated` needs."""
@@ -118,6 +115,11 @@ class Descent:
         except Exception as error:  # noqa: BLE001 - ours, or a point of the user's own class: counted
             self._recorder.report("instrumentation_failed", _KIND, error)
             return None
+
+    def _heard(self, values: Mapping[str, Any]) -> None:
+        names = [str(name).lower() for name in values]
+        if self._recorder.current_run() is self._run and any(word in name for name in names for word in _LOSSES):
+            self._told_loss = True
 
     def _open(self) -> Step | None:
         """Return the step of this iteration, begun if need be; None while a step of the user's is open."""
@@ -232,10 +234,10 @@ class Watched:
         self._before = before
         self._after = after
 
-    def __call__(self, point: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return or raise what the function does."""
-        before = self._before(point)
-        value = self._function(point, *args, **kwargs)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return or raise what the function does. The point is the first argument, by whatever name it is given."""
+        before = self._before(next(iter(args or kwargs.values()), None))
+        value = self._function(*args, **kwargs)
         self._after(before, value)
         return value
 

@@ -1,7 +1,5 @@
 """What a minimization tells, where its function runs jobs, and where it does not."""
 
-import os
-
 import numpy as np
 import pytest
 import scipy.optimize
@@ -9,6 +7,7 @@ import scipy.optimize
 from qml_producers.optimizers.descent import Descent, Plan
 from qml_producers.optimizers.points import Points, key_of
 from quantum_mlops.sdk.tally import Counts
+from quantum_mlops.testing.conformance.child import run_in_child
 
 START = np.array([0.3, 0.4])
 
@@ -99,16 +98,16 @@ def test_an_exception_of_the_function_passes_and_what_came_before_is_told(instal
     assert metrics()
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_tells_nothing_of_its_parents_minimization(recorder, metrics):
     with recorder.run("r"):
         descent = Descent(recorder, 2, Plan(1), "evaluations")
-        child = os.fork()
-        if child == 0:
+
+        def evaluate():
             before = descent.evaluating(START)
             descent.evaluated(before, 1.0)
-            os._exit(0 if before is None else 1)
-        assert os.waitpid(child, 0)[1] == 0
+            return before
+
+        assert run_in_child(evaluate) is None
 
 
 def test_an_error_of_ours_is_counted_and_not_raised(recorder, capsys):
@@ -134,3 +133,13 @@ def test_points_are_found_by_their_numbers_and_the_oldest_are_forgotten():
         points.remember(key_of([number, 0.5]), float(number))
     assert points.recall(key_of([1, 2])) is None
     assert points.recall(key_of([511, 0.5])) == 511.0
+
+
+def test_a_name_that_has_no_text_is_no_error_of_the_users(recorder):
+    class Name:
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    with recorder.run("r"):
+        Descent(recorder, 2, Plan(), "moves").heard({Name(): 1.0})
+    assert recorder.stats().reasons == {"instrumentation_failed": 1}

@@ -261,3 +261,12 @@ def test_one_function_is_watched_without_hooks(recorder, metrics):
     assert OptimizersInstrumentation().wrap(recorder, object()) is None
     watched(rosenbrock, START, options={"maxiter": 2})
     assert len(metrics()) == 2
+
+
+def test_a_method_of_the_users_own_may_name_the_point(installed, recorder):
+    def method(fun, x0, args=(), **_options):
+        return scipy.optimize.OptimizeResult(x=x0, fun=fun(x=x0, scale=1.0), success=True)
+
+    with recorder.run("r"):
+        found = scipy.optimize.minimize(rosenbrock, START, method=method)
+    assert found.fun == rosenbrock(START, 1.0)
