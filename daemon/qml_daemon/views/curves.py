@@ -8,6 +8,9 @@ from qml_daemon.views.series import SeriesRow, series_id
 from qml_daemon.views.shelf import Shelf
 from quantum_mlops.events import Event, MetricLogged
 
+GRADIENT = "qml.gradient."
+"""Before the names of a gradient's figures, as in MLflow."""
+
 
 class Curves:
     """All series. One thread at a time; `flush` inside the transaction of a batch."""
@@ -22,15 +25,11 @@ class Curves:
         """Add each value to its series of this run; names over the run's bound are counted there."""
         step = event.context.step
         for name, value in data.values.items():
-            series = self._find(run, name, now)
-            if series is None:
-                continue
-            number = series.add(value, event.time, step)
-            if number is not None:
-                seq = self._series.seq((run.project, series_id(run.run_id, name)))
-                self._points.append((seq, number, event.time, step, value))
-                if series.is_full():
-                    self._thinned[seq] = series.thin()
+            self._add(run, name, value, event.time, step, now)
+        if data.gradient is not None:
+            for name, found in (("norm", data.gradient.norm), ("variance", data.gradient.variance)):
+                if found is not None:
+                    self._add(run, GRADIENT + name, found, event.time, step, now)
         for name, text in data.nonfinite.items():
             series = self._find(run, name, now)
             if series is not None:
@@ -53,6 +52,17 @@ class Curves:
         self._points.clear()
         self._thinned.clear()
         self._series.forget()
+
+    def _add(self, run: RunRow, name: str, value: float, time: int, step: int | None, now: int) -> None:
+        series = self._find(run, name, now)
+        if series is None:
+            return
+        number = series.add(value, time, step)
+        if number is not None:
+            seq = self._series.seq((run.project, series_id(run.run_id, name)))
+            self._points.append((seq, number, time, step, value))
+            if series.is_full():
+                self._thinned[seq] = series.thin()
 
     def _find(self, run: RunRow, name: str, now: int) -> SeriesRow | None:
         key = (run.project, series_id(run.run_id, name))

@@ -23,6 +23,7 @@ from quantum_mlops.events import (
     Expectation,
     Failure,
     Footprint,
+    GradientStatistics,
     Job,
     MetricLogged,
     Outcomes,
@@ -137,6 +138,14 @@ def test_a_series_keeps_its_exact_last_value_and_evenly_thinned_points(watched) 
     reader.close()
     assert [value for _, _, value in points] == [float(number) for number in range(0, count, 8)]
     assert len(points) <= POINTS_KEPT
+
+
+def test_the_norm_and_variance_of_gradients_are_series_like_any_metric(watched) -> None:
+    for step, variance in enumerate((0.25, None)):
+        gradient = GradientStatistics(size=4, norm=2.0 + step, variance=variance, mean=0.1)
+        watched.emit("metric.logged", MetricLogged(gradient=gradient), runid="r1", step=step)
+    found = {row.metric: (row.count, row.last, row.last_step) for row in watched.rows(SERIES, SeriesRow)}
+    assert found == {"qml.gradient.norm": (2, 3.0, 1), "qml.gradient.variance": (1, 0.25, 0)}
 
 
 def test_names_of_metrics_over_the_bound_are_counted_not_kept(watched) -> None:
