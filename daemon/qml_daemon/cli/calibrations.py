@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from qml_daemon.calibrations.poller import CalibrationPoller, Look
     from qml_producers.calibrations.recorded import Recorded
 
-app = typer.Typer(help="What providers say of their devices.", no_args_is_help=True, rich_markup_mode=None)
+_HELP = """What providers say of their devices.
+
+\b
+Examples:
+  quantum-mlops calibrations list
+  quantum-mlops calibrations poll --once
+  quantum-mlops calibrations import recorded/*.json
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 ProjectOption = Annotated[
     str | None, typer.Option("--project", "-p", help="Owner of the events; else QML_PROJECT.", show_default=False)

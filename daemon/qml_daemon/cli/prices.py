@@ -11,9 +11,17 @@ import typer
 from qml_daemon.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from qml_producers.prices import Book, Price, Prices
+    from qml_producers.prices import Book, Price, Prices, Use
 
-app = typer.Typer(help="What devices cost, by which book.", no_args_is_help=True, rich_markup_mode=None)
+_HELP = """What devices cost, by which book.
+
+\b
+Examples:
+  quantum-mlops prices list
+  quantum-mlops prices estimate --provider ibm --device ibm_fez --seconds 12.5
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="Only this provider: braket, ibm, ionq, azure.")]
 
@@ -117,13 +125,14 @@ def estimate_cost(
 
         print(msgspec.json.encode(money).decode())
     elif money is not None:
-        print(f"{money.amount} {money.currency}  by {money.price_version}, {money.source or 'no source given'}")
+        print(f"{money.amount} {money.currency}  by {money.price_version} ({money.source or 'no source given'})")
     else:
         found = prices.find(use)
         reason = (
-            "no book has a price for it; your own go to prices.toml"
+            "no book has a price for it; write yours to prices.toml in the configuration folder, or to a file that "
+            "QML_PRICES names (docs/prices.md)"
             if found is None
-            else f"its price in {found[0].label} is {_rates(found[1])}, and that needs more options (see --help)"
+            else f"its price in {found[0].label} is {_rates(found[1])}, and that needs {_lacking(found[1], use)}"
         )
         print(f"unknown: {reason}")
     _warn(prices)
@@ -202,6 +211,24 @@ def _rates(price: "Price") -> str:
     if price.error_mitigation is not None:
         text += f", {'with' if price.error_mitigation else 'without'} error mitigation"
     return text
+
+
+def _lacking(price: "Price", use: "Use") -> str:
+    """Name the options without which this price says nothing."""
+    needs = {
+        "--shots": (price.shot, price.one_qubit_gate_shot, price.two_qubit_gate_shot),
+        "--seconds": (price.second,),
+        "--one-qubit-gates": (price.one_qubit_gate_shot,),
+        "--two-qubit-gates": (price.two_qubit_gate_shot,),
+    }
+    given = {
+        "--shots": use.shots,
+        "--seconds": use.seconds,
+        "--one-qubit-gates": use.one_qubit_gates,
+        "--two-qubit-gates": use.two_qubit_gates,
+    }
+    asked = [name for name, rates in needs.items() if any(rate is not None for rate in rates)]
+    return ", ".join(name for name in asked if given[name] is None) or "what no option says"
 
 
 def _moment(text: str | None) -> datetime:

@@ -44,10 +44,11 @@ def test_an_estimate_names_the_price_it_is_by(run):
 
 def test_what_is_unknown_is_said_with_the_reason_and_exit_code_1(run):
     code, out, _ = run("prices", "estimate", "--provider", "ibm", "--device", "ibm_fez", "--seconds", "3")
-    assert (code, out) == (1, "unknown: no book has a price for it; your own go to prices.toml\n")
+    assert code == 1
+    assert out.startswith("unknown: no book has a price for it; write yours to prices.toml in the configuration folder")
     code, out, _ = run("prices", "estimate", "--provider", "braket", "--device", CEPHEUS)
     assert code == 1
-    assert "needs more options" in out
+    assert out.endswith("and that needs --shots\n")
     assert run("prices", "estimate", "--provider", "x", "--device", "y", "--json")[:2] == (1, "null\n")
 
 
@@ -56,7 +57,7 @@ def test_the_users_own_book_is_in_the_configuration_folder(run, tmp_path):
     folder.mkdir()
     (folder / "prices.toml").write_text(OWN)
     code, out, _ = run("prices", "estimate", "--provider", "ibm", "--device", "ibm_fez", "--seconds", "3")
-    assert (code, out) == (0, "4.11 EUR  by contract 2026, no source given\n")
+    assert (code, out) == (0, "4.11 EUR  by contract 2026 (no source given)\n")
     (folder / "prices.toml").write_text(OWN.replace("second", "secnd"))
     code, _, err = run("prices", "list")
     assert (code, err) == (
