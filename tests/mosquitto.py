@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import weakref
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,13 @@ def make_authority(folder):
     return folder / "ca.pem", folder / "broker.pem", folder / "broker.key"
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def hold_port(owner):
+    """Return a port that is nobody else's as long as `owner` lives, while its broker is away, too."""
+    held = socket.socket()
+    weakref.finalize(owner, held.close)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as mosquitto does: so both may be bound to it
+    held.bind(("127.0.0.1", 0))
+    return held.getsockname()[1]
 
 
 class Mosquitto:
@@ -80,7 +84,7 @@ class Mosquitto:
 
     def __init__(self, folder, more=""):
         self.folder = folder
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port = hold_port(self), hold_port(self)
         folder.mkdir(parents=True, exist_ok=True)
         self.ca_file, certificate, key = make_authority(folder / "certs")
         (folder / "state").mkdir()
