@@ -97,7 +97,7 @@ class Room:
         self.followers.append(follower)
         return follower
 
-    def drive(self, follower, until, seconds=10.0):
+    def drive(self, follower, until, seconds=30.0):
         """Let the follower work, and the daemon take in what it tells, until a condition holds."""
         deadline = time.monotonic() + seconds
         while not until():
