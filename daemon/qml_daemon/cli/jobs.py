@@ -85,6 +85,6 @@ def _line(job: "Job") -> str:
 def _work(job: "Job") -> str:
     """Return what is executed: `9 x 1000 shots`, as far as it is known."""
     shots = job.shots_requested if job.shots_executed is None else job.shots_executed
-    if job.executions in {None, 1}:
-        return "" if shots is None else f"{shots} shots"
-    return f"{job.executions} executions" if shots is None else f"{job.executions} x {shots} shots"
+    if shots is None:
+        return "" if job.executions is None else f"{job.executions} execution{'' if job.executions == 1 else 's'}"
+    return f"{shots} shots" if job.executions in {None, 1} else f"{job.executions} x {shots} shots"

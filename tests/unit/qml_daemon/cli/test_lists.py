@@ -84,6 +84,7 @@ def test_a_jobs_line_says_executions_queue_device_seconds_and_warnings() -> None
         "  warning: BackendSamplerV2?"
     )
     assert "  9 executions  " in _line(replace(job, shots_requested=None))
+    assert "  1 execution  " in _line(replace(job, executions=1, shots_requested=None))
     assert "  998 shots  " in _line(replace(job, executions=1, shots_executed=998))
 
 
