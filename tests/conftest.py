@@ -38,6 +38,8 @@ _LACKING = pytest.StashKey[dict[str, int]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system_tool(name): needs a tool of the system; see tests/conftest.py")
+    for name in ("NO_PROXY", "no_proxy"):  # the servers of the tests are on this machine
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
 
 
 def _works(tool: str) -> bool:
