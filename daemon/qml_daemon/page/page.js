@@ -77,7 +77,7 @@ function spark(points) {
 async function metricOf(run) {
   const cell = make("span");
   const list = await ask(`/api/v1/series?run=${encodeURIComponent(run.id)}&limit=20`);
-  const chosen = list.items.find((one) => one.metric === "val_accuracy") || list.items.find((one) => one.metric.includes("loss")) || list.items[0];
+  const chosen = list.items.find((one) => one.metric === "val_accuracy") || list.items.find((one) => /loss|energy|objective/.test(one.metric)) || list.items.find((one) => !one.metric.startsWith("qml."));
   if (!chosen) return cell;
   cell.textContent = `${chosen.metric} ${chosen.last === undefined ? chosen.last_nonfinite : digits(chosen.last)}`;
   const whole = await ask(`/api/v1/series/${encodeURIComponent(chosen.id)}`);
