@@ -181,6 +181,7 @@ class CalibrationPoller:
     def _complain(self, device: Device, reason: str) -> Look:
         """Say it once until the provider answers again."""
         provider, backend = device
+        reason = reason.removeprefix(f"{provider}: ")
         if provider not in self._complained:
             self._complained.add(provider)
             _logger.warning("%s of %s: %s", backend, provider, reason)

@@ -179,7 +179,7 @@ def test_without_names_the_devices_are_those_on_which_jobs_of_the_log_ran(run, t
 def test_a_device_that_cannot_be_read_is_said_with_the_reason(run, monkeypatch):
     monkeypatch.delenv("QISKIT_IBM_TOKEN")
     code, out, _ = run("calibrations", "poll", "--once", "--provider", "ibm", "--backend", "ibm_fez")
-    assert (code, out) == (1, "ibm  ibm_fez  not read  ibm: no account; set QISKIT_IBM_TOKEN\n")
+    assert (code, out) == (1, "ibm  ibm_fez  not read  no account; set QISKIT_IBM_TOKEN\n")
 
 
 @pytest.mark.usefixtures("fez")
