@@ -22,6 +22,7 @@ Edge = tuple[int, int]
 
 _PLACES = {MomentType.INITIALIZATION_NOISE: 0, MomentType.READOUT_NOISE: 2}
 _KEPT = 128
+_KEPT_INSTRUCTIONS = 16 * 1024  # of 2 KB each, and the user's
 _PAIR = 2
 _UNCOUNTED = frozenset({"barrier"}) | VERBATIM
 
@@ -142,9 +143,10 @@ def _edges(form: Sequence[Placed], n_qubits: int) -> list[Edge]:
 
 
 class CircuitReader:
-    """Reads circuits and keeps what it read. For one thread: the writer's."""
+    """Reads circuits and keeps what it read last, up to a size. For one thread: the writer's."""
 
     def __init__(self) -> None:
+        self._instructions = 0
         self._kept: OrderedDict[Any, tuple[CircuitCopy, CircuitFacts]] = OrderedDict()
 
     def read(self, copy: CircuitCopy) -> CircuitFacts:
@@ -156,8 +158,12 @@ class CircuitReader:
             self._kept.move_to_end(key)
             return known[1]
         facts = read_circuit(copy)
+        self._let_go(self._kept.pop(key, None))
         self._kept[key] = (copy, facts)  # keeps the instructions alive, so that no others take their addresses
-        self._kept.move_to_end(key)
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._instructions += len(moments)
+        while len(self._kept) > 1 and (len(self._kept) > _KEPT or self._instructions > _KEPT_INSTRUCTIONS):
+            self._let_go(self._kept.popitem(last=False)[1])
         return facts
+
+    def _let_go(self, kept: tuple[CircuitCopy, CircuitFacts] | None) -> None:
+        self._instructions -= 0 if kept is None else len(kept[0].moments)

@@ -153,7 +153,8 @@ def _shots_each(program: Any, shots: Any, executions: int | None) -> int | None:
         return int(own)
     if hasattr(program, "programs") or hasattr(program, "total_executables"):  # a program set
         return shots // executions if isinstance(shots, int) and executions else None
-    return int(shots or 0)
+    each = int(shots or 0)
+    return each if each >= 0 else None  # the SDK will say it
 
 
 def pairs_of(programs: Any, shots: Any, inputs: Any) -> list[Asked]:

@@ -3,8 +3,10 @@
 import pickle
 
 import pytest
-from braket.circuits import Circuit, FreeParameter
+from braket.circuits import Circuit, FreeParameter, Gate, Instruction
 from braket.devices import LocalSimulator
+
+from qml_producers.braket import circuits
 
 
 class UntoldError(Exception):
@@ -63,3 +65,25 @@ def test_of_a_task_whose_result_was_read_nothing_is_kept(installed, recorder, cl
     unread.result()
     assert len(events("shots.measured")) == 2
     assert tasks._known == {}
+
+
+def test_shots_that_are_none_are_a_failed_job_of_unknown_shots(installed, events):
+    with pytest.raises(ValueError, match="shots"):
+        LocalSimulator().run(Circuit().h(0), shots=-1)
+    assert events("job.created")[0].data.shots_requested is None
+    assert len(events("job.failed")) == 1
+
+
+def test_circuits_that_were_read_are_kept_up_to_a_size(monkeypatch):
+    monkeypatch.setattr(circuits, "_KEPT_INSTRUCTIONS", 20)
+    reader = circuits.CircuitReader()
+    sent = [circuits.copy_circuit(Circuit().rx(0, angle).h(0).h(1), 10) for angle in range(20)]
+    facts = [reader.read(each) for each in sent]
+    assert reader.read(sent[-1]) is facts[-1]
+    assert len(reader._kept) == 6
+    assert reader.read(sent[0]) == facts[0]
+    assert sum(len(copy.moments) for copy, _ in reader._kept.values()) == reader._instructions == 18
+
+    large = circuits.copy_circuit(Circuit([Instruction(Gate.H(), 0)] * 50), 10)
+    assert reader.read(large) is reader.read(large)
+    assert (len(reader._kept), reader._instructions) == (1, 50)
