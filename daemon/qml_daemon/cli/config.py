@@ -48,6 +48,8 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
             "thresholds": [rule.name for rule in found.rules.threshold],
             "log": found.log.kind,
             "kafka": None if found.kafka is None else msgspec.to_builtins(found.kafka),  # paths of secrets, no secret
+            "mqtt": None if found.mqtt is None else msgspec.to_builtins(found.mqtt),  # likewise
+            "follower": msgspec.to_builtins(found.follower) if found.follower.enabled else None,
             "state_dir": str(found.state_dir),
             "spool_dir": str(found.spool_dir),
             "notes": notes,
@@ -61,6 +63,11 @@ def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> No
         how = kafka.sasl_mechanism or kafka.security_protocol
         print(f"  kafka      {', '.join(kafka.bootstrap_servers)} ({how})")
         print(f"             topics {kafka.topic_prefix}*, group {kafka.group}")
+    if found.mqtt is not None:
+        print(f"  mqtt       {found.mqtt.url} ({', '.join(found.mqtt.topics)})")
+    if found.follower.enabled:
+        asked = "all providers" if found.follower.providers is None else ", ".join(found.follower.providers)
+        print(f"  follower   {asked}; calibrations: {found.follower.calibrations}")
     print(f"  state      {found.state_dir}")
     print(f"  spool      {found.spool_dir}")
     for note in notes:

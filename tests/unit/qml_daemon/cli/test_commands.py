@@ -364,6 +364,17 @@ def test_config_check_says_what_is_in_force(run: Run, tmp_path: Path) -> None:
     assert stdout.splitlines()[:2] == ["no file, the defaults: ok", "  receivers  log (log)"]
 
 
+def test_config_check_shows_the_bridge_and_the_follower(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "quantum-mlops.toml").write_text(
+        '[mqtt]\nurl = "mqtt://127.0.0.1"\n[follower]\nenabled = true\nproviders = ["ibm", "ionq"]\n'
+    )
+    code, stdout, _ = run("config", "check")
+    assert code == 0
+    assert "  mqtt       mqtt://127.0.0.1 (qml/v1/+/events)\n  follower   ibm, ionq; calibrations: 15m\n" in stdout
+    shown = json.loads(run("config", "check", "--json")[1])
+    assert (shown["mqtt"]["url"], shown["follower"]["providers"]) == ("mqtt://127.0.0.1", ["ibm", "ionq"])
+
+
 def test_config_check_shows_kafka_and_no_secret(run: Run, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("hidden")
     (tmp_path / "password").chmod(0o600)
@@ -423,6 +434,8 @@ def test_config_check_and_receivers_test_in_json_name_no_secret(run: Run, tmp_pa
         "thresholds": ["Low"],
         "log": "sqlite",
         "kafka": None,
+        "mqtt": None,
+        "follower": None,
         "state_dir": str(tmp_path / "state"),
         "spool_dir": str(tmp_path / "state" / "spool"),
         "notes": [],
