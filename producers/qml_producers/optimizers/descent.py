@@ -65,7 +65,7 @@ class Descent:
 
     def _clear(self) -> None:
         self._evaluations = self._unsaid = 0
-        self._values: list[float] = []
+        self._sum, self._numbers = 0.0, 0
         self._gradient: Any = None
         self._point: bytes | None = None
         self._told_loss = False
@@ -149,7 +149,7 @@ class Descent:
         number = number_of(value)
         if number is None:
             return
-        self._values.append(number)
+        self._sum, self._numbers = self._sum + number, self._numbers + 1
         self._points.remember(key, number)
         if not math.isfinite(number) and not self._told_loss and self._step is not None and self._runs_jobs(self._step):
             self._told_loss = True
@@ -194,8 +194,8 @@ class Descent:
         elif step is not None and step.is_open:
             if loss is None and self._point is not None:
                 loss = self._points.recall(self._point)
-            if loss is None and self._values:
-                loss = math.fsum(self._values) / len(self._values)
+            if loss is None and self._numbers:
+                loss = self._sum / self._numbers
             if plan.each is not None and self._unit:
                 evaluations = plan.each + plan.first * is_first + plan.last * is_last
                 step.usual = evaluations * self._unit + plan.extra

@@ -143,3 +143,17 @@ def test_a_name_that_has_no_text_is_no_error_of_the_users(recorder):
     with recorder.run("r"):
         Descent(recorder, 2, Plan(), "moves").heard({Name(): 1.0})
     assert recorder.stats().reasons == {"instrumentation_failed": 1}
+
+
+def test_an_iteration_that_never_ends_keeps_no_more_than_its_last_points(recorder):
+    with recorder.run("r") as run:
+        descent = Descent(recorder, 1, Plan(), "moves")
+        function = running(recorder, lambda _: 0.5)
+        for number in range(2000):
+            point = np.array([float(number)])
+            descent.evaluated(descent.evaluating(point), function(point))
+        held = [value for value in vars(descent).values() if isinstance(value, (list, dict, tuple))]
+        assert all(len(value) < 600 for value in held)
+        assert len(descent._points._values) <= 512
+        assert run.steps.open is not None
+        descent.finish()
