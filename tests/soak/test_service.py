@@ -235,8 +235,10 @@ def test_nothing_is_lost_and_nothing_twice_while_everything_fails_and_memory_sta
             if process.poll() is None:
                 process.kill()
             process.wait()
+        trainer.stdout.close()
         mlflow.stop()
         webhook.shutdown()
+        webhook.server_close()
 
 
 def _let_fail(chance, until, daemon, mlflow, webhook):
