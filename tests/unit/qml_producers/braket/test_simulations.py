@@ -65,7 +65,7 @@ def test_many_qubits_become_statistics(installed, events):
 
 
 def test_without_shots_expectation_values_are_told_as_an_estimators(installed, events):
-    from qml_producers.qiskit.expectations import observables_label
+    from qml_producers.observing.expectations import observables_label
 
     circuit = Circuit().h(0).cnot(0, 1).rx(1, FreeParameter("a"))
     circuit.expectation(Observable.X() @ Observable.Y(), [0, 1]).expectation(Observable.Z(), 0).state_vector()
