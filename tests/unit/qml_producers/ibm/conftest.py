@@ -15,13 +15,7 @@ from qiskit.transpiler import generate_preset_pass_manager
 
 from qml_producers.ibm.instrumentation import IbmInstrumentation
 from qml_producers.qiskit.instrumentation import QiskitInstrumentation
-from quantum_mlops.events import Event
-from quantum_mlops.sdk.recorder import Recorder
-from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.spool.reader import read_folder
 from tests.providers.ibm import IbmCloud, JobScript
-
-Events = Callable[..., list[Event]]
 
 
 @pytest.fixture(scope="session")
@@ -88,14 +82,6 @@ def isa(backend, circuit) -> QuantumCircuit:
 
 
 @pytest.fixture
-def recorder(tmp_path) -> Iterator[Recorder]:
-    recorder = Recorder(Settings(spool=str(tmp_path / "spool"), project="p"))
-    recorder.start()
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture
 def watching(recorder):
     """Install the hooks, Qiskit's too, as autolog does; what it returns undoes them."""
     undos: list[Callable[[], None]] = []
@@ -119,19 +105,6 @@ def installed(recorder, watching) -> Iterator[None]:
     watching()
     yield
     assert recorder.stats().reasons == {}
-
-
-@pytest.fixture
-def events(recorder, tmp_path) -> Events:
-    """What was recorded so far, of the types asked for (short names), in the order of time."""
-
-    def read(*kinds: str) -> list[Event]:
-        assert recorder.flush(10)
-        names = {f"quantum_mlops.{kind}.v1" for kind in kinds}
-        found = [event for event in read_folder(tmp_path / "spool") if not names or event.type in names]
-        return sorted(found, key=lambda event: event.time)
-
-    return read
 
 
 @pytest.fixture

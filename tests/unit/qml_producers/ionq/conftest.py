@@ -9,21 +9,7 @@ from qiskit_ionq.exceptions import IonQTranspileLevelWarning
 from qiskit_ionq.ionq_backend import IonQBackend
 
 from qml_producers.ionq.instrumentation import IonqInstrumentation
-from quantum_mlops.events import Event
-from quantum_mlops.sdk.recorder import Recorder
-from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.spool.reader import read_folder
 from tests.providers.ionq import IonqCloud
-
-Events = Callable[..., list[Event]]
-
-
-@pytest.fixture
-def recorder(tmp_path) -> Iterator[Recorder]:
-    recorder = Recorder(Settings(spool=str(tmp_path / "spool"), project="p"))
-    recorder.start()
-    yield recorder
-    recorder.close()
 
 
 @pytest.fixture
@@ -69,19 +55,6 @@ def installed(recorder, instrumentation) -> Iterator[IonqInstrumentation]:
     yield instrumentation
     undo()
     assert recorder.stats().reasons == {}
-
-
-@pytest.fixture
-def events(recorder, tmp_path) -> Events:
-    """What was recorded so far, of the types asked for (short names), in the order of time."""
-
-    def read(*kinds: str) -> list[Event]:
-        assert recorder.flush(10)
-        names = {f"quantum_mlops.{kind}.v1" for kind in kinds}
-        found = [event for event in read_folder(tmp_path / "spool") if not names or event.type in names]
-        return sorted(found, key=lambda event: event.time)
-
-    return read
 
 
 @pytest.fixture

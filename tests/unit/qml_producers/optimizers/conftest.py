@@ -12,19 +12,8 @@ import scipy.optimize  # noqa: F401 - as above
 from qml_producers.optimizers.descent import Descent
 from qml_producers.optimizers.instrumentation import OptimizersInstrumentation
 from quantum_mlops.events import MetricLogged
-from quantum_mlops.sdk.recorder import Recorder
-from quantum_mlops.sdk.settings import Settings
-from quantum_mlops.spool.reader import read_folder
 
 Metrics = Callable[[], list[tuple[int | None, MetricLogged]]]
-
-
-@pytest.fixture
-def recorder(tmp_path) -> Iterator[Recorder]:
-    recorder = Recorder(Settings(spool=str(tmp_path / "spool"), project="p"))
-    recorder.start()
-    yield recorder
-    recorder.close()
 
 
 @pytest.fixture
@@ -45,12 +34,11 @@ def quantum(monkeypatch):
 
 
 @pytest.fixture
-def metrics(recorder, tmp_path) -> Metrics:
+def metrics(events) -> Metrics:
     """The metrics that were recorded so far, with their steps, in the order of time."""
 
     def read() -> list[tuple[int | None, MetricLogged]]:
-        assert recorder.flush(10)
-        found = [event for event in read_folder(tmp_path / "spool") if isinstance(event.data, MetricLogged)]
+        found = [event for event in events() if isinstance(event.data, MetricLogged)]
         return [(event.context.step, event.data) for event in sorted(found, key=lambda event: (event.time, event.id))]
 
     return read
