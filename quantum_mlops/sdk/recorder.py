@@ -88,14 +88,14 @@ class Recorder:
 
     @property
     def enabled(self) -> bool:
-        """False where every call is a no-op."""
-        return self.destination.settings.enabled
+        """False where nothing is recorded: disabled, or closed. Instrumentations then only pass calls on."""
+        return not self._closed and self.destination.settings.enabled
 
     def start(self) -> bool:
         """Start the thread, once; False where the recorder is disabled or closed."""
         if self._limit:
             return True
-        if self._closed or not self.enabled:
+        if not self.enabled:
             return False
         if not self._starting.acquire(blocking=False):
             return True  # another thread is at it, or this one, interrupted
@@ -261,7 +261,7 @@ class Recorder:
             return False
         if self.start():
             return True
-        if self.enabled:
+        if self.destination.settings.enabled:
             self._losses.count("closed", kind)
         return False
 

@@ -183,6 +183,7 @@ def test_closing_twice_is_closing_once_and_later_events_are_counted(recorder, sp
     assert recorder.close()
     assert not recorder.emit("metric.logged", METRIC)
     assert recorder.stats().reasons == {"closed": 1}
+    assert not recorder.enabled  # instrumentations copy nothing any more
     assert not recorder.stats().enabled
 
 
