@@ -17,6 +17,8 @@ Rows = NDArray[np.uint8]
 
 MAX_OUTCOME_BYTES = 40 * 1024  # of the 64 KiB of an event
 _WORD_BITS = 64
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""2⁶⁴ over the golden ratio; its powers are the factors of a hash."""
 _BINCOUNT_BITS = 16
 _COUNT_BYTES = 8  # a count and its comma, at most 7 digits
 
@@ -49,8 +51,9 @@ def count_outcomes(rows: Rows, bits: int) -> tuple[Rows, NDArray[np.int64]]:
         padded[:, 8 - width :] = rows
         words, counts = np.unique(padded.view(">u8").ravel().astype(np.uint64), return_counts=True)
         return _bytes_of(words, width), counts
-    keys, counts = np.unique(np.ascontiguousarray(rows).view(f"V{width}").ravel(), return_counts=True)
-    return keys.view(np.uint8).reshape(-1, width), counts
+    keys, counts = _distinct(rows, width)
+    order = np.argsort(_texts(keys))
+    return keys[order], counts[order]
 
 
 def pack(rows: Rows, bits: int) -> Outcomes | ShotStatistics:
@@ -59,7 +62,13 @@ def pack(rows: Rows, bits: int) -> Outcomes | ShotStatistics:
     >>> pack(np.array([[3], [0], [3]], np.uint8), 2)
     Outcomes(bits=2, keys=b'\x00\x03', counts=[1, 2])
     """
-    return pack_counted(*count_outcomes(rows, bits), bits)
+    if bits <= _WORD_BITS or not len(rows):
+        return pack_counted(*count_outcomes(rows, bits), bits)
+    keys, counts = _distinct(rows, (bits + 7) // 8)
+    if not fits(len(counts), bits):
+        return _statistics(keys, counts, bits)
+    order = np.argsort(_texts(keys))
+    return pack_counted(keys[order], counts[order], bits)
 
 
 def pack_counted(keys: Rows, counts: NDArray[np.int64], bits: int) -> Outcomes | ShotStatistics:
@@ -76,27 +85,68 @@ def fits(outcomes: int, bits: int) -> bool:
 
 def pool(rows: Rows, bits: int) -> ShotStatistics:
     """Return the statistics of all rows, however few."""
-    return _statistics(*count_outcomes(rows, bits), bits)
+    if bits <= _WORD_BITS or not len(rows):
+        return _statistics(*count_outcomes(rows, bits), bits)
+    return _statistics(*_distinct(rows, (bits + 7) // 8), bits)
+
+
+def _distinct(rows: Rows, width: int) -> tuple[Rows, NDArray[np.int64]]:
+    """Return the distinct rows, in no order, and how often each occurs: by a hash of their words, then compared."""
+    padded = np.zeros((len(rows), -(-width // 8) * 8), np.uint8)
+    padded[:, :width] = rows
+    words = padded.view(np.uint64)
+    hashes = (words * np.multiply.accumulate(np.full(words.shape[1], _ODD))).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(hashes)
+    hashes, words = hashes[order], words[order]
+    differs = np.any(words[1:] != words[:-1], axis=1)
+    if np.any(differs & (hashes[1:] == hashes[:-1])):  # two rows of one hash
+        keys, counts = np.unique(_texts(rows), return_counts=True)
+        return keys.view(np.uint8).reshape(-1, width), counts
+    starts = np.flatnonzero(np.concatenate(([True], differs)))
+    return rows[order[starts]], np.diff(starts, append=len(rows))
+
+
+def _texts(rows: Rows) -> NDArray[Any]:
+    """Return the rows as values that sort as their bytes do."""
+    return np.ascontiguousarray(rows).view(f"V{rows.shape[1]}").ravel()
 
 
 def _statistics(keys: Rows, counts: NDArray[np.int64], bits: int) -> ShotStatistics:
-    kept = min(bits, MAX_STATISTICS_BITS)
-    set_bits = np.unpackbits(keys, axis=1)[:, keys.shape[1] * 8 - kept :]  # the last column is bit 0
-    differ = set_bits[:, 1:] ^ set_bits[:, :-1]
-    order = np.argsort(-counts, kind="stable")[:MAX_TOP_OUTCOMES]  # ties by key: keys ascend
-    top = np.sort(order)
+    top = _most_frequent(keys, counts)
+    shifted = np.right_shift(keys, np.uint8(1))
+    shifted[:, 1:] |= np.left_shift(keys[:, :-1], np.uint8(7))
     return ShotStatistics(
         bits=bits,
-        ones=_weigh(counts, set_bits),
-        parities=_weigh(counts, differ),
+        ones=_weigh(counts, keys, min(bits, MAX_STATISTICS_BITS)),
+        parities=_weigh(counts, np.bitwise_xor(keys, shifted), min(bits, MAX_STATISTICS_BITS) - 1),
         top=Outcomes(bits=bits, keys=keys[top].tobytes(), counts=counts[top].tolist()),
         rest=int(counts.sum() - counts[top].sum()),
     )
 
 
-def _weigh(counts: NDArray[np.int64], columns: Rows) -> list[int]:
-    """The sums of `counts` where a column is set, last column first. A third of the time of `counts @ columns`."""
-    found: list[int] = np.einsum("i,ij->j", counts, columns)[::-1].tolist()
+def _most_frequent(keys: Rows, counts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return where the 64 most frequent keys stand, in the order of the keys; of equally frequent ones the least."""
+    found = np.arange(len(counts))
+    if len(found) < 2:  # noqa: PLR2004 - nothing to order, and perhaps no bytes to order by
+        return found
+    if len(counts) > MAX_TOP_OUTCOMES:
+        least = np.partition(counts, -MAX_TOP_OUTCOMES)[-MAX_TOP_OUTCOMES]
+        above, tied = np.flatnonzero(counts > least), np.flatnonzero(counts == least)
+        wanted = MAX_TOP_OUTCOMES - len(above)
+        heads = keys[tied, 0]
+        tied = tied[heads <= np.partition(heads, wanted - 1)[wanted - 1]]  # sort no more than may be among them
+        found = np.concatenate((above, tied[np.argsort(_texts(keys[tied]))[:wanted]]))
+    return found[np.argsort(_texts(keys[found]))]
+
+
+def _weigh(counts: NDArray[np.int64], rows: Rows, bits: int) -> list[int]:
+    """Return for each of the lowest `bits`, the lowest first, the sum of `counts` over the rows in which it is set."""
+    columns = np.unpackbits(rows, axis=1)[:, rows.shape[1] * 8 - bits :]
+    if len(counts) and counts.max() == 1:
+        sums = columns.sum(axis=0, dtype=np.uint32)
+    else:
+        sums = np.einsum("i,ij->j", counts, columns)  # a third of the time of `counts @ columns`
+    found: list[int] = sums[::-1].tolist()
     return found
 
 

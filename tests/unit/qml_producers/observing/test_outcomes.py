@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,3 +78,39 @@ def test_outcomes_just_small_enough_fit_an_event():
 def test_no_bits_and_no_shots_are_counted_too():
     assert pack(np.zeros((5, 0), np.uint8), 0) == Outcomes(bits=0, keys=b"", counts=[5])
     assert pack(np.zeros((0, 1), np.uint8), 3) == Outcomes(bits=3, keys=b"", counts=[])
+
+
+def plain(rows, bits):
+    """The statistics by counting one row after the other."""
+    counted = Counter(int.from_bytes(row.tobytes(), "big") for row in rows)
+    top = sorted(sorted(counted, key=lambda key: (-counted[key], key))[:64])
+    width = rows.shape[1]
+    return ShotStatistics(
+        bits=bits,
+        ones=[sum(count for key, count in counted.items() if key >> bit & 1) for bit in range(bits)],
+        parities=[
+            sum(count for key, count in counted.items() if (key >> bit ^ key >> bit + 1) & 1) for bit in range(bits - 1)
+        ],
+        top=Outcomes(
+            bits=bits, keys=b"".join(key.to_bytes(width, "big") for key in top), counts=[counted[key] for key in top]
+        ),
+        rest=counted.total() - sum(counted[key] for key in top),
+    )
+
+
+@given(st.integers(1, 200), st.integers(0, 300), st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_statistics_are_those_of_plain_counting_however_wide(bits, shots, distinct, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 256, (distinct, (bits + 7) // 8)).astype(np.uint8)[rng.integers(0, distinct, shots)]
+    if bits % 8:
+        rows[:, 0] &= (1 << bits % 8) - 1
+    assert pool(rows, bits) == plain(rows, bits)
+
+
+def test_wide_rows_that_share_a_hash_are_told_apart():
+    factor = 0x9E3779B97F4A7C15
+    rows = np.array([[factor, 0], [0, 1], [factor, 0], [7, 7]], np.uint64).view(
+        np.uint8
+    )  # factor·factor + 0 = 0 + 1·factor²
+    assert pool(rows, 128) == plain(rows, 128)
+    assert sorted(pack(rows, 128).counts) == [1, 1, 2]
