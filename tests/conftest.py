@@ -5,7 +5,9 @@ there they are deselected and the summary says so. Where the environment variabl
 """
 
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system_tool(name): needs a tool of the system; see tests/conftest.py")
     for name in ("NO_PROXY", "no_proxy"):  # the servers of the tests are on this machine
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A command that a test runs in this process leaves no handler behind: a child that ignores SIGTERM never ends."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 def _works(tool: str) -> bool:

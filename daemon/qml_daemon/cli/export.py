@@ -43,8 +43,7 @@ def export_log(
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         worker.stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         if start is not None:
             worker.rewind(start)
@@ -53,6 +52,8 @@ def export_log(
         figures = worker.figures()
     finally:
         worker.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if as_json:
         import msgspec
 
