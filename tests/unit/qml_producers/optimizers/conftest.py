@@ -3,10 +3,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import qiskit_algorithms.gradients
-import qiskit_algorithms.optimizers  # noqa: F401 - as above
+import qiskit_algorithms.optimizers
 import qiskit_machine_learning.algorithms
 import qiskit_machine_learning.neural_networks
-import qiskit_machine_learning.optimizers  # noqa: F401 - as above
+import qiskit_machine_learning.optimizers
 import scipy.optimize  # noqa: F401 - as above
 
 from qml_producers.optimizers.descent import Descent
@@ -14,6 +14,13 @@ from qml_producers.optimizers.instrumentation import OptimizersInstrumentation
 from quantum_mlops.events import MetricLogged
 
 Metrics = Callable[[], list[tuple[int | None, MetricLogged]]]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The generators that the optimizers of both packages draw from."""
+    for utils in (qiskit_algorithms.utils, qiskit_machine_learning.utils):
+        utils.algorithm_globals.random_seed = 20261121
 
 
 @pytest.fixture
